@@ -1,0 +1,1 @@
+"""The benchmark suites of jaxml: `python -m benchmarks`."""

@@ -1,0 +1,117 @@
+"""One layer, standard against depthwise separable: what both cost and how long both take."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+import jaxml.functional as F
+from benchmarks import _torch_peers
+from benchmarks._measure import Candidate, compiled, measure
+from benchmarks._random import normal
+from benchmarks._results import Row
+from benchmarks._settings import Settings
+from benchmarks._shape import Shape
+from jaxml import flops
+
+SPEEDUPS = (
+    ("separable", "standard"),
+    ("stock", "standard"),
+    ("separable", "stock"),
+    ("torch-separable", "torch-standard"),
+    ("separable", "torch-separable"),
+)
+
+
+def compare(shape: Shape, settings: Settings, *, gradient: bool) -> Row:
+    """The counts of both forms, and the time of each forward pass (and gradient) in interleaved rounds."""
+    batch = settings.examples()
+    row = Row(str(shape), _counts(shape, batch, jnp.dtype(settings.dtype).itemsize))
+    x, *weights = _arrays(shape, batch, settings)
+    forms: dict[str, tuple[Callable[..., Array], tuple[Array, ...]]] = {
+        "standard": (_standard(shape), tuple(weights[:1])),
+        "separable": (_separable(shape), tuple(weights[1:])),
+        "stock": (_stock(shape), tuple(weights[1:])),
+    }
+
+    def jax_candidates(transform: Callable[..., Any]) -> dict[str, Callable[[], Candidate]]:
+        return {name: lambda f=f, w=w: compiled(transform(f), x, *w) for name, (f, w) in forms.items()}
+
+    candidates = jax_candidates(lambda f: f)
+    if settings.peers:
+        candidates |= _torch_peers.pair(shape, x, weights, gradient=False)
+    measure(row, "forward", candidates, settings, speedups=SPEEDUPS)
+    if gradient:
+        # Stock JAX's depthwise weight gradient takes most of a second here; the `depthwise` suite times it.
+        candidates = jax_candidates(gradient_of)
+        del candidates["stock"]
+        if settings.peers:
+            candidates |= _torch_peers.pair(shape, x, weights, gradient=True)
+        measure(row, "gradient", candidates, settings, speedups=SPEEDUPS)
+    for what in ("forward", "gradient"):
+        speedup = row.speedup(what, "separable", "standard")
+        if speedup is not None:
+            row.facts[f"{what}_share"] = speedup / row.facts["saving"]
+    return row
+
+
+def gradient_of(f: Callable[..., Array]) -> Callable[..., Any]:
+    """Derivatives of the sum of squares of `f`, by its image and by its weights; the forward pass is part of it."""
+
+    def loss(x: Array, *weights: Array) -> Array:
+        return jnp.sum(jnp.square(f(x, *weights)))
+
+    def gradient(x: Array, *weights: Array) -> Any:
+        return jax.grad(loss, tuple(range(1 + len(weights))))(x, *weights)
+
+    return gradient
+
+
+def _standard(shape: Shape) -> Callable[..., Array]:
+    return lambda x, w: F.conv2d(x, w, stride=shape.stride, padding=shape.kernel // 2)
+
+
+def _separable(shape: Shape) -> Callable[..., Array]:
+    return lambda x, wd, wp: F.separable_conv2d(x, wd, wp, stride=shape.stride, padding=shape.kernel // 2)
+
+
+def _stock(shape: Shape) -> Callable[..., Array]:
+    """What plain JAX does for the same layer: two `lax` convolutions."""
+
+    def conv(x: Array, w: Array, stride: int, padding: int, groups: int) -> Array:
+        return lax.conv_general_dilated(
+            x, w, (stride, stride), [(padding, padding)] * 2,
+            dimension_numbers=("NHWC", "HWIO", "NHWC"), feature_group_count=groups,
+        )  # fmt: skip
+
+    def separable(x: Array, wd: Array, wp: Array) -> Array:
+        y = conv(x, wd, shape.stride, shape.kernel // 2, shape.in_channels)
+        return conv(y, wp[None, None], 1, 0, 1)
+
+    return separable
+
+
+def _arrays(shape: Shape, batch: int, settings: Settings) -> list[Array]:
+    """Image, standard kernel, depthwise kernel, pointwise kernel."""
+    k, c, n = shape.kernel, shape.in_channels, shape.out_channels
+    shapes = [(batch, shape.size, shape.size, c), (k, k, c, n), (k, k, 1, c), (c, n)]
+    return normal(settings.seed, shapes, settings.dtype)
+
+
+def _counts(shape: Shape, batch: int, itemsize: int) -> dict[str, Any]:
+    size, c, n = (shape.size, shape.size), shape.in_channels, shape.out_channels
+    out = (shape.out, shape.out)
+    standard = flops.conv(batch, size, out, c, n, kernel=shape.kernel, itemsize=itemsize)
+    separable = flops.separable(batch, size, out, c, n, kernel=shape.kernel, itemsize=itemsize)
+    facts: dict[str, Any] = {"batch": batch, **vars(shape)}
+    for name, cost in (("standard", standard), ("separable", separable)):
+        facts |= {
+            f"params_{name}": cost.params,
+            f"macs_{name}": cost.macs,
+            f"bytes_{name}": cost.bytes,
+            f"intensity_{name}": cost.intensity,
+        }
+    ratio = separable.macs / standard.macs
+    return facts | {"ratio": ratio, "theory": flops.separable_ratio(shape.kernel, n), "saving": 1 / ratio}

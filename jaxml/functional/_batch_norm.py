@@ -1,0 +1,95 @@
+"""Batch normalisation as a pure function of the running statistics."""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+from jaxml.functional._channels import per_channel
+from jaxml.functional._checks import check_equal, check_float
+from jaxml.functional._dtypes import wide, wide_dtype
+
+
+def batch_norm(
+    x: Float[Array, "*batch C"],
+    mean: Float[Array, " C"],
+    var: Float[Array, " C"],
+    scale: Float[Array, " C"] | None = None,
+    bias: Float[Array, " C"] | None = None,
+    *,
+    train: bool,
+    momentum: float = 0.9,
+    eps: float = 1e-5,
+    axis_name: str | None = None,
+) -> tuple[Float[Array, "*batch C"], Float[Array, " C"], Float[Array, " C"]]:
+    """Normalise every channel over all other axes and return the new running statistics beside the result.
+
+        train:  mu = mean of x, v = mean of (x - mu)^2        y = (x - mu) / sqrt(v + eps) * scale + bias
+                new_mean = momentum*mean + (1 - momentum)*mu  new_var = momentum*var + (1 - momentum)*v
+        eval:   y = (x - mean) / sqrt(var + eps) * scale + bias, statistics unchanged
+
+    Shapes: x `(..., C)`; mean, var, scale, bias `(C,)` -> y like x, new_mean `(C,)`, new_var `(C,)`.
+
+    Variants: `momentum` is the share of the old statistic that is kept (Flax, Keras; PyTorch's is `1 - momentum`);
+    the running variance is the biased one (Flax, Keras; PyTorch keeps `n/(n-1)` of it). The variance is computed in two
+    passes, so a large mean costs no accuracy. Half precision: statistics and arithmetic are float32, y has x's dtype;
+    mean, var, scale and bias may be float32 beside a half-precision x. `axis_name` averages the statistics over a
+    mapped axis (`vmap`, `shard_map`). The new statistics carry no gradient.
+
+    Errors: TypeError for integer arrays, ValueError for shapes that are not `(C,)`, a momentum outside [0, 1],
+    eps <= 0, or training on an empty batch.
+
+    Source: arXiv 1502.03167.
+
+    >>> import jax.numpy as jnp
+    >>> y, mean, var = batch_norm(jnp.ones((4, 3)), jnp.zeros(3), jnp.ones(3), train=True)
+    >>> y.shape, round(float(mean[0]), 3)
+    ((4, 3), 0.1)
+    """
+    f = "batch_norm"
+    check_float(f, x=x)
+    check_float(f, mean=mean, var=var, scale=scale, bias=bias)
+    if x.ndim < 2:
+        raise ValueError(f"{f}: x must have at least 2 axes (..., C), got {x.ndim} (x: {tuple(x.shape)})")
+    for name, a in {"mean": mean, "var": var, "scale": scale, "bias": bias}.items():
+        if a is not None:
+            check_equal(f, f"the shape of {name}", tuple(a.shape), (x.shape[-1],), x=x)
+    if not 0 <= momentum <= 1:
+        raise ValueError(f"{f}: momentum must lie in [0, 1], got {momentum}")
+    if not eps > 0:
+        raise ValueError(f"{f}: eps must be positive, got {eps}")
+    dtype = wide_dtype(x.dtype)
+    scale = jnp.ones_like(mean, dtype) if scale is None else scale.astype(dtype)
+    bias = jnp.zeros_like(mean, dtype) if bias is None else bias.astype(dtype)
+    if not train:
+        y = _normalise(x.astype(dtype), mean.astype(dtype), var.astype(dtype), scale, bias, eps)
+        return y.astype(x.dtype), mean, var
+    if x.size == 0:
+        raise ValueError(f"{f}: training needs at least one example, got an empty x (x: {tuple(x.shape)})")
+    y, mu, v = _train(x, scale, bias, eps, axis_name)
+    return y, _blend(mean, mu, momentum), _blend(var, v, momentum)
+
+
+def _blend(old: jax.Array, new: jax.Array, momentum: float) -> jax.Array:
+    return (momentum * wide(old) + (1 - momentum) * lax.stop_gradient(new)).astype(old.dtype)
+
+
+def _normalise(x, mean, var, scale, bias, eps):
+    # One multiply and one add an element: the channel-sized part is folded first.
+    factor = scale * lax.rsqrt(var + eps)
+    return x * per_channel(factor, x.ndim) + per_channel(bias - mean * factor, x.ndim)
+
+
+def _mean(x: jax.Array, axis_name: str | None) -> jax.Array:
+    mean = x.mean(tuple(range(x.ndim - 1)))
+    return mean if axis_name is None else lax.pmean(mean, axis_name)
+
+
+def _train(x, scale, bias, eps, axis_name):
+    """Normalise by the statistics of x itself. Backpropagation needs only x, which the layer before keeps anyway."""
+    wide_x = wide(x)
+    mu = _mean(wide_x, axis_name)
+    # Rematerialised, or the centred x would be kept for the backward pass beside x.
+    variance = jax.checkpoint(lambda x, mu: _mean(jnp.square(x - per_channel(mu, x.ndim)), axis_name))
+    var = variance(wide_x, mu)
+    return _normalise(wide_x, mu, var, scale, bias, eps).astype(x.dtype), mu, var

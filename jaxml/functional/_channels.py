@@ -1,0 +1,20 @@
+"""What acts on the channels, the last axis: one number for each of them."""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+
+def per_channel(a: jax.Array, ndim: int) -> jax.Array:
+    """`(C,)` as `(1, ..., 1, C)`: broadcast where it is said, not by rank promotion."""
+    return a.reshape((1,) * (ndim - 1) + a.shape)
+
+
+def sum_leading_as_dot(a: jax.Array) -> jax.Array:
+    """`a.sum over every axis but the last`, as a vector of ones times a matrix.
+
+    XLA:CPU emits a vectorised matrix-vector product for it, where the plain reduction runs one scalar at a time.
+    """
+    rows = a.reshape(-1, a.shape[-1])
+    ones = jnp.ones((rows.shape[0],), a.dtype)
+    return lax.dot_general(ones, rows, (((0,), (0,)), ((), ())), precision=lax.Precision.HIGHEST)

@@ -1,0 +1,63 @@
+"""The five argument checks every public function shares. They read static facts only (shapes, dtypes, options), so
+they run once while tracing and cost nothing in compiled code."""
+
+from collections.abc import Collection, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+
+def _describe(arrays: dict[str, Any]) -> str:
+    return ", ".join(f"{name}: {tuple(a.shape)}" for name, a in arrays.items() if a is not None)
+
+
+def check_float(function: str, **arrays: Any) -> None:
+    """All given arrays are floating point and share one dtype; `None` is passed over.
+
+    Python numbers have no shape or dtype of their own and are refused, as are integer arrays: an integer image fed to
+    a convolution is nearly always one that was not normalised.
+    """
+    given = {name: a for name, a in arrays.items() if a is not None}
+    for name, a in given.items():
+        if not hasattr(a, "dtype") or not hasattr(a, "shape"):
+            raise TypeError(f"{function}: {name} must be an array, got {type(a).__name__}")
+        if not jnp.issubdtype(a.dtype, jnp.floating):
+            raise TypeError(f"{function}: {name} must be floating point, got {a.dtype}")
+    kinds = {name: jnp.dtype(a.dtype).name for name, a in given.items()}
+    if len(set(kinds.values())) > 1:
+        listed = ", ".join(f"{name}: {kind}" for name, kind in kinds.items())
+        raise TypeError(f"{function}: all arrays must share one dtype, got {listed}")
+
+
+def check_rank(function: str, name: str, array: jax.Array, rank: int | Collection[int], form: str) -> None:
+    """`array` has `rank` axes (or one of several ranks); `form` spells them, for example `(N, H, W, C)`."""
+    ranks = (rank,) if isinstance(rank, int) else tuple(rank)
+    if array.ndim not in ranks:
+        wanted = " or ".join(str(r) for r in ranks)
+        raise ValueError(
+            f"{function}: {name} must have {wanted} axes {form}, got {array.ndim} ({name}: {tuple(array.shape)})"
+        )
+
+
+def check_equal(function: str, what: str, got: Any, want: Any, **arrays: Any) -> None:
+    """`got == want` for a static fact called `what`; the shapes of `arrays` are shown when it is not."""
+    if got != want:
+        shapes = _describe(arrays)
+        raise ValueError(f"{function}: {what} must be {want}, got {got}" + (f" ({shapes})" if shapes else ""))
+
+
+def check_positive(function: str, name: str, values: Sequence[int]) -> None:
+    """Every entry of a static integer option is at least 1."""
+    if any(isinstance(v, bool) or not isinstance(v, int) or v < 1 for v in values):
+        raise ValueError(f"{function}: {name} must be positive integers, got {tuple(values)}")
+
+
+def check_choice(function: str, name: str, value: Any, choices: Collection[Any]) -> None:
+    """`value` is one of `choices`; otherwise the near ones are named first."""
+    if value not in choices:
+        listed = ", ".join(repr(c) for c in choices)
+        near = get_close_matches(str(value), [str(c) for c in choices], n=3)
+        hint = f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
+        raise ValueError(f"{function}: {name} must be one of {listed}, got {value!r}{hint}")

@@ -1,0 +1,32 @@
+"""Depthwise convolution as XLA's own grouped convolution: the stock form, and the baseline of every benchmark."""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxml.functional._window import Window
+
+
+def forward(x: jax.Array, w: jax.Array, window: Window) -> jax.Array:
+    """`lax.conv_general_dilated` with one group for each input channel."""
+    return lax.conv_general_dilated(
+        x,
+        w,
+        window_strides=window.stride,
+        padding=window.pads,
+        rhs_dilation=window.dilation,
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        feature_group_count=x.shape[-1],
+    )
+
+
+def input_grad(g: jax.Array, w: jax.Array, window: Window) -> jax.Array:
+    """d/dx by JAX's own transpose of the convolution."""
+    shape = (g.shape[0], *window.spatial, g.shape[-1] // window.multiplier)
+    return jax.linear_transpose(lambda x: forward(x, w, window), jax.ShapeDtypeStruct(shape, g.dtype))(g)[0]
+
+
+def weight_grad(x: jax.Array, g: jax.Array, window: Window) -> jax.Array:
+    """d/dw by JAX's own transpose of the convolution."""
+    shape = (*window.kernel, 1, g.shape[-1])
+    return jax.linear_transpose(lambda w: forward(x, w, window), jax.ShapeDtypeStruct(shape, jnp.dtype(g.dtype)))(g)[0]

@@ -1,0 +1,32 @@
+"""Which implementation `implementation=None` means: one small table, justified by benchmarks/README.md.
+
+On a platform that nobody has measured the answer is XLA's own convolution.
+"""
+
+from jaxml.functional._window import Window
+
+# Beyond this many taps the unrolled sum compiles slowly.
+SHIFT_MAX_TAPS = 128
+
+# Stems: with this few input channels patches and a matrix product beat XLA:CPU's convolution.
+IM2COL_MAX_CHANNELS = 4
+
+# (platform, direction) -> implementation
+DEPTHWISE = {
+    ("cpu", "forward"): "shift",
+    ("cpu", "input_grad"): "shift",
+    ("cpu", "weight_grad"): "shift",
+}
+
+
+def depthwise_choice(platform: str | None, direction: str, window: Window) -> str:
+    """`"shift"` or `"xla"` for `direction` in `forward`, `input_grad`, `weight_grad` on `platform`."""
+    if window.kernel[0] * window.kernel[1] > SHIFT_MAX_TAPS:
+        return "xla"
+    return DEPTHWISE.get((platform or "", direction), "xla")
+
+
+def conv_choice(platform: str, choices: tuple[str, ...], *, channels: int, window: Window) -> str:
+    """`"im2col"` or `"xla"` for a dense convolution on `platform`."""
+    few = channels <= IM2COL_MAX_CHANNELS and len(window.kernel) == 2
+    return "im2col" if platform == "cpu" and few and "im2col" in choices else "xla"

@@ -1,0 +1,101 @@
+"""Softmax and its logarithm, defined for every input: the arithmetic that the cross entropies share."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from jaxml.functional._checks import check_equal, check_float
+from jaxml.functional._dtypes import wide
+
+
+@jax.custom_jvp
+def finite(x: Array) -> Array:
+    """Read an infinity as the largest finite number of its sign.
+
+    The derivative is 1 everywhere, at ±inf too: a loss at an infinite logit keeps the gradient it has in the limit,
+    where that of the plain reference, `jnp.clip(x, -max, max)`, would be 0 or half.
+    """
+    limit = jnp.finfo(x.dtype).max
+    return jnp.clip(x, -limit, limit)
+
+
+finite.defjvps(lambda tangent, _, x: tangent)
+
+
+def check_where(function: str, where: Array | None) -> None:
+    """A mask is boolean: an integer or float one is nearly always a weight, which `where` is not."""
+    if where is not None and where.dtype != jnp.bool_:
+        raise TypeError(f"{function}: where must be boolean, got {where.dtype}")
+
+
+def shifted_exponentials(x: Array, axis: int, where: Array | None) -> tuple[Array, Array, Array]:
+    """`s = x - max(x)`, `e = exp(s)` (0 where masked) and `sum(e)` (1 where all is masked); all finite, whatever `x`.
+
+    Infinite entries count as equally large: several +inf share the probability, and so do entries that are all -inf.
+    """
+    x = finite(x)
+    if where is not None:
+        x = jnp.where(where, x, jnp.finfo(x.dtype).min)
+    shifted = finite(x - jax.lax.stop_gradient(jnp.max(x, axis, keepdims=True)))
+    exponentials = jnp.exp(shifted)
+    if where is not None:
+        exponentials = jnp.where(where, exponentials, 0)
+    total = jnp.sum(exponentials, axis, keepdims=True)
+    if where is not None:
+        total = jnp.where(jnp.any(where, axis, keepdims=True), total, 1)
+    return shifted, exponentials, total
+
+
+def _checked(function: str, x: Array, axis: int, where: Array | None) -> None:
+    check_float(function, x=x)
+    check_where(function, where)
+    if where is not None:
+        check_equal(function, "the shape of where", tuple(where.shape), tuple(x.shape), x=x, where=where)
+    if not -x.ndim <= axis < x.ndim:
+        raise ValueError(f"{function}: axis {axis} does not exist (x: {tuple(x.shape)})")
+    if x.shape[axis] == 0:
+        raise ValueError(f"{function}: axis {axis} must not be empty (x: {tuple(x.shape)})")
+
+
+def softmax(
+    x: Float[Array, "*shape"], *, axis: int = -1, where: Bool[Array, "*shape"] | None = None
+) -> Float[Array, "*shape"]:
+    """Normalised exponentials, `y_i = exp(x_i) / Σ_j exp(x_j)` along `axis`, of any shape.
+
+    Entries where `where` is False are left out and get 0; so does a row that is masked completely. -inf gets 0, several
+    +inf share the 1 equally, and so do the entries of a row that is -inf throughout. Nothing is ever NaN but by a NaN.
+
+    Raises:
+        TypeError: `x` is not floating point, `where` not boolean.
+        ValueError: shapes differ, `axis` is empty or does not exist.
+
+    >>> softmax(jnp.array([-jnp.inf, 2.0, 2.0, 7.0]), where=jnp.array([True, True, True, False])).tolist()
+    [0.0, 0.5, 0.5, 0.0]
+    """
+    _checked("softmax", x, axis, where)
+    _, exponentials, total = shifted_exponentials(wide(x), axis, where)
+    return (exponentials / total).astype(x.dtype)
+
+
+def log_softmax(
+    x: Float[Array, "*shape"], *, axis: int = -1, where: Bool[Array, "*shape"] | None = None
+) -> Float[Array, "*shape"]:
+    """Logarithm of `softmax`, `y_i = x_i - log Σ_j exp(x_j)` along `axis`, of any shape.
+
+    The same rules hold as there; a probability that is exactly 0 (a masked entry, -inf beside a finite number) gives
+    -inf, to which no gradient flows.
+
+    Raises:
+        TypeError: `x` is not floating point, `where` not boolean.
+        ValueError: shapes differ, `axis` is empty or does not exist.
+
+    >>> log_softmax(jnp.array([-jnp.inf, 2.0])).tolist()
+    [-inf, 0.0]
+    """
+    _checked("log_softmax", x, axis, where)
+    shifted, exponentials, total = shifted_exponentials(wide(x), axis, where)
+    largest = jnp.max(x, axis, keepdims=True, initial=-jnp.inf, where=where)
+    impossible = (exponentials == 0) & ((x == -jnp.inf) | (largest == jnp.inf))
+    if where is not None:
+        impossible = impossible | ~where
+    return jnp.where(impossible, -jnp.inf, shifted - jnp.log(total)).astype(x.dtype)

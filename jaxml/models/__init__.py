@@ -1,0 +1,29 @@
+"""Networks by name: `create`, `names`, `info`; the classes and their configurations for those who build on them."""
+
+from jaxml.models._cnn import CNN as CNN
+from jaxml.models._cnn import CNNConfig as CNNConfig
+from jaxml.models._linear import LinearConfig as LinearConfig
+from jaxml.models._linear import LinearModel as LinearModel
+from jaxml.models._mlp import MLP as MLP
+from jaxml.models._mlp import MLPConfig as MLPConfig
+from jaxml.models._mobilenet_v1 import MobileNetV1 as MobileNetV1
+from jaxml.models._mobilenet_v1 import MobileNetV1Config as MobileNetV1Config
+from jaxml.models._registry import ModelInfo as ModelInfo
+from jaxml.models._registry import create as create
+from jaxml.models._registry import info as info
+from jaxml.models._registry import names as names
+
+__all__ = [  # noqa: RUF022  (in the order of sorted(), as in every other package here)
+    "CNN",
+    "CNNConfig",
+    "LinearConfig",
+    "LinearModel",
+    "MLP",
+    "MLPConfig",
+    "MobileNetV1",
+    "MobileNetV1Config",
+    "ModelInfo",
+    "create",
+    "info",
+    "names",
+]

@@ -1,0 +1,80 @@
+"""Models by name."""
+
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, NamedTuple
+
+from flax import nnx
+
+from jaxml import nn
+from jaxml.functional._checks import check_choice
+from jaxml.models._cnn import CNN, CNNConfig
+from jaxml.models._linear import LinearConfig, LinearModel
+from jaxml.models._mlp import MLP, MLPConfig
+from jaxml.models._mobilenet_v1 import MobileNetV1, MobileNetV1Config
+
+# name -> the class, and what makes its configuration from the options
+_MODELS: dict[str, tuple[type, Callable[..., Any]]] = {
+    "linear": (LinearModel, LinearConfig),
+    "mlp": (MLP, MLPConfig),
+    "cnn": (CNN, CNNConfig),
+    "cnn_separable": (CNN, CNNConfig.separable_twin),
+    "mobilenet_v1": (MobileNetV1, MobileNetV1Config),
+    "mobilenet_v1_075": (MobileNetV1, MobileNetV1Config.width_075),
+    "mobilenet_v1_050": (MobileNetV1, MobileNetV1Config.width_050),
+    "mobilenet_v1_025": (MobileNetV1, MobileNetV1Config.width_025),
+    "conv_mobilenet_v1": (MobileNetV1, MobileNetV1Config.conv),
+}
+
+
+class ModelInfo(NamedTuple):
+    """What is known of a model without making it: `input_shape` is one example's."""
+
+    name: str
+    family: str
+    paper: str
+    input_shape: tuple[int, ...]
+    num_classes: int
+    params: int
+
+
+def names() -> tuple[str, ...]:
+    """The names that `create` knows."""
+    return tuple(_MODELS)
+
+
+def create(name: str, *, rngs: nnx.Rngs, **options: Any) -> nnx.Module:
+    """The model called `name`, made with `options`: `num_classes` and the other fields of its configuration.
+
+    Errors: `ValueError` for an unknown name or option, with the near ones.
+
+    >>> import jax.numpy as jnp; from flax import nnx; from jaxml import models
+    >>> model = models.create("cnn_separable", rngs=nnx.Rngs(0), num_classes=10, in_channels=1)
+    >>> model(jnp.ones((2, 8, 8, 1))).shape
+    (2, 10)
+    """
+    model, config = _configure(name, options)
+    return model(config, rngs=rngs)
+
+
+def info(name: str, **options: Any) -> ModelInfo:
+    """Family, paper, input shape and number of trainable parameters of `create(name, **options)`; nothing is allocated.
+
+    Errors: as `create`.
+
+    >>> from jaxml import models
+    >>> models.info("mobilenet_v1").params
+    4231976
+    """
+    model, config = _configure(name, options)
+    _, params, _ = nn.abstract(lambda: model(config, rngs=nnx.Rngs(0)))
+    return ModelInfo(name, model.family, model.paper, config.input_shape, config.num_classes, nn.count_params(params))
+
+
+def _configure(name: str, options: dict[str, Any]) -> tuple[type, Any]:
+    check_choice("models", "name", name, names())
+    model, make = _MODELS[name]
+    known = [field.name for field in fields(make())]
+    for option in options:
+        check_choice(f"models: {name}", "option", option, known)
+    return model, make(**options)
