@@ -123,14 +123,14 @@ def test_depthwise_times_every_implementation_in_every_direction(tmp_path):
 @pytest.mark.loose_promotion  # optax's SGD multiplies by a Python scalar's array
 def test_networks_and_digits_are_trained_and_timed(tmp_path, monkeypatch):
     """With the two small networks in MobileNet's place: compiling that takes a minute."""
-    small = {"standard": ("cnn", None), "separable": ("cnn_separable", None), "stock": ("cnn_separable", "xla")}
+    small = {"standard": ("cnn", None), "separable": ("cnn_separable", None)}
     monkeypatch.setattr(_networks, "NETWORKS", small)
     monkeypatch.setattr(_networks, "OPTIONS", {"in_channels": 3, "num_classes": _networks.CLASSES})
     result = cli("--tiny", "--only", "mobilenet", "--only", "digits", "--batch", 16, "--out", tmp_path)
     assert result.exit_code == 0, result.output
     digits, networks = _results.load(tmp_path / "results.json").suites
     for row in networks.rows:
-        assert set(row.times) == {"network.standard", "network.separable", "network.stock"}
+        assert set(row.times) == {"network.standard", "network.separable"}
     trained, timed = digits.rows
     assert trained.facts["accuracy_standard"] > 0.5 < trained.facts["accuracy_separable"]  # one epoch; chance is 0.1
     assert set(timed.times) == {"step.standard", "step.separable", "step.stock"}

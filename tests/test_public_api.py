@@ -183,8 +183,8 @@ def test_is_in_the_manual(name):
     pages = "\n".join(p.read_text() for p in (Path(__file__).parents[1] / "docs").glob("*.md"))
     shown = set(re.findall(r"^::: jaxml\.([\w.]+)", pages, re.M))
     for symbol, value in public(name).items():
-        another_name = from_jax(value) or getattr(value, "__name__", symbol) != symbol
-        if (re.search(rf"`(\w+\.)?{symbol}`", pages) and another_name) or inspect.ismodule(value):
+        no_page_of_its_own = from_jax(value) or getattr(value, "__name__", None) != symbol
+        if (re.search(rf"`(\w+\.)?{symbol}`", pages) and no_page_of_its_own) or inspect.ismodule(value):
             shown.add(f"{name}.{symbol}")
     assert {f"{name}.{symbol}" for symbol in public(name)} - shown == set()
 
