@@ -11,9 +11,9 @@ from jax import Array
 
 import jaxml.functional as F
 from benchmarks import _torch_peers
+from benchmarks._directions import TITLES, chosen, measured, programs
 from benchmarks._layers import SHAPES
 from benchmarks._measure import compiled, measure
-from benchmarks._pair import gradient_of
 from benchmarks._random import normal
 from benchmarks._results import Row, SuiteResult
 from benchmarks._settings import Settings
@@ -24,7 +24,6 @@ from jaxml import flops
 
 STOCK = "xla"
 DEFAULT = "default"
-DIRECTIONS = {"forward": "forward", "dx": "d/dx", "dw": "d/dw", "gradient": "whole gradient"}
 
 
 def tasks(settings: Settings) -> list[Task]:
@@ -48,13 +47,13 @@ def compare(shape: Shape, settings: Settings) -> Row:
     x, w, g = normal(settings.seed, [image, (k, k, 1, c), output], settings.dtype)
     names = [STOCK, *(name for name in F.depthwise_implementations() if name != STOCK)]
     peer = _torch_peers.depthwise(shape, x, w, g) if settings.peers else {}
-    for what in DIRECTIONS:
-        programs = {name: _directions(shape, name)[what] for name in (*names, DEFAULT)}
-        twin = _twin(programs, x, w, g)
+    for what in chosen(settings):
+        timed = {name: programs(_layer(shape, name))[what] for name in (*names, DEFAULT)}
+        twin = _twin(timed, x, (w,), g)
         row.facts[f"default_{what}"] = twin
         if twin is not None:
-            del programs[DEFAULT]
-        candidates: _torch_peers.Builders = {name: partial(compiled, f, x, w, g) for name, f in programs.items()}
+            del timed[DEFAULT]
+        candidates: _torch_peers.Builders = {name: partial(compiled, f, x, (w,), g) for name, f in timed.items()}
         if what in peer:
             candidates["torch"] = peer[what]
         pairs = [(name, slow) for name in candidates for slow in (STOCK, "torch") if name != slow]
@@ -64,9 +63,9 @@ def compare(shape: Shape, settings: Settings) -> Row:
     return row
 
 
-def _twin(programs: Mapping[str, Callable[..., Any]], *args: Array) -> str | None:
-    """The name under which the default is among `programs` already, so that no program is compiled twice."""
-    texts = {name: jax.jit(f).lower(*args).as_text() for name, f in programs.items()}
+def _twin(timed: Mapping[str, Callable[..., Any]], *args: Any) -> str | None:
+    """The name under which the default is among those `timed` already, so that no program is compiled twice."""
+    texts = {name: jax.jit(f).lower(*args).as_text() for name, f in timed.items()}
     return next((name for name, text in texts.items() if name != DEFAULT and text == texts[DEFAULT]), None)
 
 
@@ -81,34 +80,23 @@ def _alias(row: Row, what: str, twin: str) -> None:
         row.speedups[f"{what}.{DEFAULT}/{STOCK}"] = (1.0, 1.0, 1.0)
 
 
-def _directions(shape: Shape, name: str) -> dict[str, Callable[..., Any]]:
-    """What is timed of the implementation `name`: functions of the image, the kernel and the output's cotangent."""
-    implementation = None if name == DEFAULT else name
-
-    def forward(x: Array, w: Array, g: Array) -> Array:
-        return F.depthwise_conv2d(x, w, stride=shape.stride, padding=shape.kernel // 2, implementation=implementation)
-
-    # The convolution is linear in each argument, so XLA drops the forward pass from these two.
-    def dx(x: Array, w: Array, g: Array) -> Array:
-        return jax.vjp(lambda x: forward(x, w, g), x)[1](g)[0]
-
-    def dw(x: Array, w: Array, g: Array) -> Array:
-        return jax.vjp(lambda w: forward(x, w, g), w)[1](g)[0]
-
-    def gradient(x: Array, w: Array, g: Array) -> Any:
-        return gradient_of(lambda x, w: forward(x, w, g))(x, w)
-
-    return {"forward": forward, "dx": dx, "dw": dw, "gradient": gradient}
+def _layer(shape: Shape, name: str) -> Callable[[Array, Array], Array]:
+    return partial(
+        F.depthwise_conv2d,
+        stride=shape.stride,
+        padding=shape.kernel // 2,
+        implementation=None if name == DEFAULT else name,
+    )
 
 
 def tables(result: SuiteResult) -> list[Table]:
-    return [*(_direction_table(result.rows, what) for what in DIRECTIONS), means_table(result.rows)]
+    return [*(_direction_table(result.rows, what) for what in measured(result.rows)), means_table(result.rows)]
 
 
 def timed_names(rows: list[Row]) -> list[str]:
     """Who was timed; the default apart only where it is none of the named implementations."""
     who = dict.fromkeys(key.split(".", 1)[1] for row in rows for key in row.times)
-    aliased = all(row.facts[f"default_{what}"] for row in rows for what in DIRECTIONS if row.times)
+    aliased = all(row.facts[f"default_{what}"] for row in rows for what in measured(rows) if row.times)
     return [name for name in who if name != DEFAULT or not aliased]
 
 
@@ -128,7 +116,7 @@ def _direction_table(rows: list[Row], what: str) -> Table:
     ]
     batch = next((f"Batch {row.facts['batch']}. " for row in rows if row.facts), "")
     caption = f"{batch}Milliseconds. xla: stock lax. default: what jaxml picks here. vs: how much faster that is."
-    return Table(f"Depthwise {DIRECTIONS[what]}", columns, cells, caption)
+    return Table(f"Depthwise {TITLES[what]}", columns, cells, caption)
 
 
 def means_table(rows: list[Row]) -> Table:
@@ -136,8 +124,8 @@ def means_table(rows: list[Row]) -> Table:
     torch = "torch" in timed_names(rows)
     columns = ["", "vs stock", "worst layer", *(["vs torch", "worst layer"] if torch else [])]
     cells = []
-    for what, title in DIRECTIONS.items():
-        line = [title]
+    for what in measured(rows):
+        line = [TITLES[what]]
         for other in (STOCK, "torch") if torch else (STOCK,):
             speedups = [s for row in rows if (s := row.speedup(what, DEFAULT, other)) is not None]
             line += [times(geometric_mean(speedups)), times(min(speedups, default=None))]
@@ -147,12 +135,12 @@ def means_table(rows: list[Row]) -> Table:
 
 def summary(result: SuiteResult) -> list[str]:
     lines = []
-    for what in ("forward", "gradient"):
+    for what in measured(result.rows):
         stock = geometric_mean(row.speedup(what, DEFAULT, STOCK) for row in result.rows)
         torch = geometric_mean(row.speedup(what, DEFAULT, "torch") for row in result.rows)
         if stock is not None:
             beside = "" if torch is None else f" and {times(torch)} PyTorch's speed"
-            lines.append(f"depthwise {DIRECTIONS[what]}: {times(stock)} faster than stock JAX{beside}")
+            lines.append(f"depthwise {TITLES[what]}: {times(stock)} faster than stock JAX{beside}")
     return lines
 
 

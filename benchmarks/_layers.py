@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from benchmarks._directions import TITLES, chosen, measured
 from benchmarks._pair import compare
 from benchmarks._results import Row, SuiteResult
 from benchmarks._settings import Settings
@@ -25,43 +26,38 @@ SHAPES = (
 
 def tasks(settings: Settings) -> list[Task]:
     shapes = settings.pick(tiny=[Shape(6, 4, 8, stride=2)], quick=SHAPES, full=SHAPES)
-    gradient = settings.size != "quick"  # most of the time of this suite; `mobilenet` times whole training steps
-    return [(str(shape), partial(compare, shape, settings, gradient=gradient)) for shape in shapes]
+    return [(str(shape), partial(compare, shape, settings, chosen(settings))) for shape in shapes]
 
 
 def tables(result: SuiteResult) -> list[Table]:
-    return [cost_table(result.rows), *time_tables(result.rows)]
+    return [*cost_tables(result.rows), *time_tables(result.rows)]
 
 
-def cost_table(rows: list[Row]) -> Table:
-    columns = (
-        "layer",
-        "std params",
-        "sep params",
-        "std MACs",
-        "sep MACs",
-        "MAC ratio",
-        "1/N + 1/k²",
-        "std F/B",
-        "sep F/B",
-    )
+def cost_tables(rows: list[Row]) -> list[Table]:
+    """Parameters and operations; then bytes and operations per byte."""
+    counted = [row for row in rows if row.facts]
+    forms = ("standard", "separable")
+    columns = ("layer", "std params", "sep params", "std MACs", "sep MACs", "MAC ratio", "1/N + 1/k²")
     cells = [
         [
             row.name,
-            count(row.facts["params_standard"]),
-            count(row.facts["params_separable"]),
-            count(row.facts["macs_standard"]),
-            count(row.facts["macs_separable"]),
-            f"{row.facts['ratio']:.4f}",
-            f"{row.facts['theory']:.4f}",
-            f"{row.facts['intensity_standard']:.0f}",
-            f"{row.facts['intensity_separable']:.0f}",
+            *(count(row.facts[f"{what}_{form}"]) for what in ("params", "macs") for form in forms),
+            *(f"{row.facts[what]:.4f}" for what in ("ratio", "theory")),
         ]
-        for row in rows
-        if row.facts
+        for row in counted
     ]
-    caption = f"{_batch(rows)}std: standard, sep: separable. F/B: FLOP per byte, the intensity."
-    return Table("What each form costs", columns, cells, caption)
+    operations = Table("What each form does", columns, cells, f"{_batch(rows)}std: standard, sep: separable.")
+    columns = ("layer", "std bytes", "sep bytes", "std FLOP/byte", "sep FLOP/byte")
+    cells = [
+        [
+            row.name,
+            *(count(row.facts[f"bytes_{form}"]) for form in forms),
+            *(f"{row.facts[f'intensity_{form}']:.0f}" for form in forms),
+        ]
+        for row in counted
+    ]
+    caption = f"{_batch(rows)}Every operand read once, every result written once. FLOP/byte: arithmetic intensity."
+    return [operations, Table("What each form moves", columns, cells, caption)]
 
 
 def _batch(rows: list[Row]) -> str:
@@ -69,13 +65,11 @@ def _batch(rows: list[Row]) -> str:
 
 
 def time_tables(rows: list[Row]) -> list[Table]:
-    """Forward, and the gradient where it was measured."""
-    measured = [what for what in ("forward", "gradient") if any(f"{what}.separable" in row.times for row in rows)]
-    return [time_table(rows, what) for what in measured or ["forward"]]
+    return [time_table(rows, what) for what in measured(rows)]
 
 
 def time_table(rows: list[Row], what: str) -> Table:
-    """Times of both forms; the columns of stock JAX and PyTorch appear where they were measured."""
+    """Times of both forms in one direction; the columns of stock JAX and PyTorch appear where they were measured."""
     others = {"stock": "stock sep", "torch-standard": "torch std", "torch-separable": "torch sep"}
     extra = [who for who in others if any(f"{what}.{who}" in row.times for row in rows)]
     columns = ("layer", "std", "sep", "faster", "saving", "share", *(others[who] for who in extra))
@@ -98,18 +92,18 @@ def time_table(rows: list[Row], what: str) -> Table:
     caption = f"{_batch(rows)}Milliseconds. saving: of MACs. share: faster / saving."
     if "stock" in extra:
         caption += " stock: in plain lax."
-    return Table(f"{what.capitalize()} time", columns, cells, caption)
+    return Table(f"Time: {TITLES[what]}", columns, cells, caption)
 
 
 def summary(result: SuiteResult) -> list[str]:
     lines = []
-    for what in ("forward", "gradient"):
+    for what in measured(result.rows):
         speedups = [row.speedup(what, "separable", "standard") for row in result.rows]
         mean = geometric_mean(speedups)
         saving = geometric_mean([row.facts["saving"] for row, s in zip(result.rows, speedups, strict=True) if s])
         if mean is not None and saving is not None:
             lines.append(
-                f"{what}: separable layers do {times(saving)} fewer multiply-adds and run {times(mean)} faster "
+                f"{TITLES[what]}: separable layers do {times(saving)} fewer multiply-adds and run {times(mean)} faster "
                 f"({percent(mean / saving)} of the saving became time; geometric means)"
             )
     return lines

@@ -1,15 +1,16 @@
 """One layer, standard against depthwise separable: what both cost and how long both take."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
 import jaxml.functional as F
 from benchmarks import _torch_peers
-from benchmarks._measure import Candidate, compiled, measure
+from benchmarks._directions import programs
+from benchmarks._measure import compiled, measure
 from benchmarks._random import normal
 from benchmarks._results import Row
 from benchmarks._settings import Settings
@@ -25,48 +26,30 @@ SPEEDUPS = (
 )
 
 
-def compare(shape: Shape, settings: Settings, *, gradient: bool) -> Row:
-    """The counts of both forms, and the time of each forward pass (and gradient) in interleaved rounds."""
+def compare(shape: Shape, settings: Settings, directions: Sequence[str]) -> Row:
+    """The counts of both forms, and the time of each in every direction, in interleaved rounds."""
     batch = settings.examples()
     row = Row(str(shape), _counts(shape, batch, jnp.dtype(settings.dtype).itemsize))
-    x, *weights = _arrays(shape, batch, settings)
+    x, g, *weights = _arrays(shape, batch, settings)
     forms: dict[str, tuple[Callable[..., Array], tuple[Array, ...]]] = {
         "standard": (_standard(shape), tuple(weights[:1])),
         "separable": (_separable(shape), tuple(weights[1:])),
         "stock": (_stock(shape), tuple(weights[1:])),
     }
-
-    def jax_candidates(transform: Callable[..., Any]) -> dict[str, Callable[[], Candidate]]:
-        return {name: lambda f=f, w=w: compiled(transform(f), x, *w) for name, (f, w) in forms.items()}
-
-    candidates = jax_candidates(lambda f: f)
-    if settings.peers:
-        candidates |= _torch_peers.pair(shape, x, weights, gradient=False)
-    measure(row, "forward", candidates, settings, speedups=SPEEDUPS)
-    if gradient:
-        # Stock JAX's depthwise weight gradient takes most of a second here; the `depthwise` suite times it.
-        candidates = jax_candidates(gradient_of)
-        del candidates["stock"]
-        if settings.peers:
-            candidates |= _torch_peers.pair(shape, x, weights, gradient=True)
-        measure(row, "gradient", candidates, settings, speedups=SPEEDUPS)
-    for what in ("forward", "gradient"):
+    for what in directions:
+        # Stock JAX's depthwise derivatives take most of a second here; the `depthwise` suite times them.
+        candidates: _torch_peers.Builders = {
+            name: partial(compiled, programs(f)[what], x, w, g)
+            for name, (f, w) in forms.items()
+            if what == "forward" or name != "stock"
+        }
+        if settings.peers and what in ("forward", "gradient"):
+            candidates |= _torch_peers.pair(shape, x, weights, gradient=what == "gradient")
+        measure(row, what, candidates, settings, speedups=SPEEDUPS)
         speedup = row.speedup(what, "separable", "standard")
         if speedup is not None:
             row.facts[f"{what}_share"] = speedup / row.facts["saving"]
     return row
-
-
-def gradient_of(f: Callable[..., Array]) -> Callable[..., Any]:
-    """Derivatives of the sum of squares of `f`, by its image and by its weights; the forward pass is part of it."""
-
-    def loss(x: Array, *weights: Array) -> Array:
-        return jnp.sum(jnp.square(f(x, *weights)))
-
-    def gradient(x: Array, *weights: Array) -> Any:
-        return jax.grad(loss, tuple(range(1 + len(weights))))(x, *weights)
-
-    return gradient
 
 
 def _standard(shape: Shape) -> Callable[..., Array]:
@@ -94,9 +77,10 @@ def _stock(shape: Shape) -> Callable[..., Array]:
 
 
 def _arrays(shape: Shape, batch: int, settings: Settings) -> list[Array]:
-    """Image, standard kernel, depthwise kernel, pointwise kernel."""
+    """Image, output's cotangent, standard kernel, depthwise kernel, pointwise kernel."""
     k, c, n = shape.kernel, shape.in_channels, shape.out_channels
-    shapes = [(batch, shape.size, shape.size, c), (k, k, c, n), (k, k, 1, c), (c, n)]
+    images = [(batch, shape.size, shape.size, c), (batch, shape.out, shape.out, n)]
+    shapes = [*images, (k, k, c, n), (k, k, 1, c), (c, n)]
     return normal(settings.seed, shapes, settings.dtype)
 
 

@@ -12,7 +12,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from benchmarks._depthwise import DEFAULT, DIRECTIONS, STOCK, timed_names
+from benchmarks._depthwise import DEFAULT, STOCK, timed_names
+from benchmarks._directions import TITLES, measured
 from benchmarks._results import Report, Row, SuiteResult, write_atomically
 from benchmarks._sweep import AXES, along
 
@@ -58,10 +59,10 @@ def speedup_against_saving(result: SuiteResult) -> Figure | None:
         return None
     figure, axes = plt.subplots(figsize=(6.4, 4.6))
     drawn = []
-    for what, marker in (("forward", "o"), ("gradient", "s")):
+    for what, marker in zip(measured(rows), "o^vs", strict=False):
         points = [(r.facts["saving"], s) for r in rows if (s := r.speedup(what, "separable", "standard")) is not None]
         if points:
-            axes.scatter(*zip(*points, strict=True), marker=marker, label=what, s=42)
+            axes.scatter(*zip(*points, strict=True), marker=marker, label=TITLES[what], s=42)
             drawn += points
     stock = [(r.facts["saving"], s) for r in rows if (s := r.speedup("forward", "stock", "standard")) is not None]
     if stock:
@@ -104,14 +105,16 @@ def roofline(result: SuiteResult) -> Figure | None:
 
 
 def directions(result: SuiteResult) -> Figure | None:
-    """Bars: forward, d/dx, d/dw and the whole gradient of every implementation on every shape, log scale."""
+    """Bars: every direction of every implementation on every shape, log scale."""
     rows = [row for row in result.rows if row.times]
     if not rows:
         return None
     who = timed_names(rows)
-    figure, grid = plt.subplots(len(DIRECTIONS), 1, figsize=(8.6, 2.3 * len(DIRECTIONS)), sharex=True)
+    timed = measured(rows)
+    figure, grid = plt.subplots(len(timed), 1, figsize=(8.6, 2.3 * len(timed)), sharex=True, squeeze=False)
+    grid = grid[:, 0]
     places, width = np.arange(len(rows)), 0.84 / len(who)
-    for axes, (what, title) in zip(grid, DIRECTIONS.items(), strict=True):
+    for axes, what in zip(grid, timed, strict=True):
         lowest = 1e3 * min(
             (m.median for row in rows for key, m in row.times.items() if key.startswith(what)), default=1
         )
@@ -120,7 +123,7 @@ def directions(result: SuiteResult) -> Figure | None:
             axes.bar(places + (index - (len(who) - 1) / 2) * width, heights, width, label=name)
         axes.set_yscale("log")
         axes.set(ylabel="ms", ylim=(0.4 * lowest, None))  # so that the shortest bar is still one
-        axes.set_title(title, loc="left", fontsize=10)
+        axes.set_title(TITLES[what], loc="left", fontsize=10)
         axes.grid(axis="x", visible=False)
     grid[-1].set_xticks(places, [row.name for row in rows], rotation=30, ha="right")
     grid[0].legend(ncols=len(who), loc="lower right", bbox_to_anchor=(1, 1.02))
@@ -134,15 +137,15 @@ def mean_speedups(result: SuiteResult) -> Figure | None:
     if not rows:
         return None
     figure, axes = plt.subplots(figsize=(7.2, 4.2))
-    for what, title in DIRECTIONS.items():
+    for what in measured(rows):
         values = [row.speedup(what, DEFAULT, STOCK) or np.nan for row in rows]
-        axes.plot(range(len(rows)), values, "o-", label=title)
+        axes.plot(range(len(rows)), values, "o-", label=TITLES[what])
     axes.axhline(1, color="#555", lw=1, ls="--")
     axes.set_yscale("log")
     axes.set_xticks(range(len(rows)), [row.name for row in rows], rotation=30, ha="right")
     axes.set(ylabel="times faster than stock JAX")
     axes.set_title("The default implementation against stock JAX", loc="left")
-    axes.legend(ncols=len(DIRECTIONS), loc="upper center", bbox_to_anchor=(0.5, -0.28))
+    axes.legend(ncols=len(TITLES), loc="upper center", bbox_to_anchor=(0.5, -0.28))
     return figure
 
 

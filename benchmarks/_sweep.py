@@ -3,7 +3,8 @@
 from dataclasses import replace
 from functools import partial
 
-from benchmarks._layers import cost_table, time_tables
+from benchmarks._directions import chosen
+from benchmarks._layers import cost_tables, time_tables
 from benchmarks._pair import compare
 from benchmarks._results import Row, SuiteResult
 from benchmarks._settings import Settings
@@ -30,7 +31,7 @@ def tasks(settings: Settings) -> list[Task]:
 
 
 def _swept(axis: str, shape: Shape, settings: Settings) -> Row:
-    row = compare(shape, settings, gradient=settings.size == "full")
+    row = compare(shape, settings, ["forward"] if settings.size == "quick" else chosen(settings))
     row.facts["axis"] = axis
     return row
 
@@ -44,7 +45,7 @@ def along(rows: list[Row], axis: str) -> list[tuple[int, Row]]:
 
 
 def tables(result: SuiteResult) -> list[Table]:
-    return [cost_table(result.rows), *time_tables(result.rows)]
+    return [*cost_tables(result.rows), *time_tables(result.rows)]
 
 
 def summary(result: SuiteResult) -> list[str]:

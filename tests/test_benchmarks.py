@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from benchmarks import _device, _html, _measure, _networks, _results, _suites, _torch_peers
 from benchmarks.__main__ import app
-from benchmarks._depthwise import DIRECTIONS
+from benchmarks._directions import TITLES
 from benchmarks._layers import SHAPES
 from benchmarks._measure import Candidate, compiled, guarded, measure, skip_reason
 from benchmarks._pair import compare
@@ -89,7 +89,7 @@ def test_a_run_prints_and_writes_json_png_and_html(tmp_path):
     assert raw["schema"] == _results.SCHEMA
     assert [suite["name"] for suite in raw["suites"]] == ["layers", "sweep"]
     row = raw["suites"][0]["rows"][0]
-    for key in ("forward.standard", "forward.separable", "forward.stock", "gradient.standard", "gradient.separable"):
+    for key in ("forward.standard", "forward.separable", "forward.stock", "dx.standard", "dw.separable"):
         assert row["times"][key]["samples"] >= 1
         assert 0 < row["times"][key]["q25"] <= row["times"][key]["median"] <= row["times"][key]["q75"]
     assert row["facts"]["forward_share"] == pytest.approx(
@@ -113,10 +113,10 @@ def test_depthwise_times_every_implementation_in_every_direction(tmp_path):
     assert cli("--tiny", "--only", "depthwise", "--out", tmp_path).exit_code == 0
     (suite,) = _results.load(tmp_path / "results.json").suites
     names = {"xla", "default", *F.depthwise_implementations()}
-    assert set(suite.rows[0].times) == {f"{what}.{name}" for what in DIRECTIONS for name in names}
+    assert set(suite.rows[0].times) == {f"{what}.{name}" for what in TITLES for name in names}
     assert suite.rows[0].notes == []  # every implementation computes what stock does
     assert {key for key in suite.rows[0].speedups if key.endswith("default/xla")} == {
-        f"{what}.default/xla" for what in DIRECTIONS
+        f"{what}.default/xla" for what in TITLES
     }
 
 
@@ -215,11 +215,11 @@ def test_only_memory_and_support_are_reasons_to_skip(error, reason):
 def test_a_row_out_of_memory_is_reported_and_the_suite_goes_on(tmp_path, monkeypatch):
     tried = []
 
-    def too_big_first(shape, settings, *, gradient):
+    def too_big_first(shape, settings, directions):
         tried.append(shape)
         if len(tried) == 1:
             raise jax.errors.JaxRuntimeError(OOM)
-        return compare(shape, settings, gradient=gradient)
+        return compare(shape, settings, directions)
 
     monkeypatch.setattr("benchmarks._sweep.compare", too_big_first)
     result = cli("--tiny", "--only", "sweep", "--out", tmp_path)
@@ -284,5 +284,5 @@ def test_peers_compute_the_same(tmp_path):
     assert result.exit_code == 0, result.output
     layers, depthwise = _results.load(tmp_path / "results.json").suites
     assert {"forward.torch-standard", "gradient.torch-separable"} <= set(layers.rows[0].times)
-    for what in DIRECTIONS:
+    for what in TITLES:
         assert depthwise.rows[0].times[f"{what}.torch"].difference < 1e-5

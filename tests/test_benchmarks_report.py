@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from benchmarks import _device, _networks, _readme, _results, _suites
 from benchmarks.__main__ import app
-from benchmarks._depthwise import DIRECTIONS
+from benchmarks._directions import TITLES
 from benchmarks._results import Measured, Report, Row, SuiteResult
 from benchmarks._shape import Shape
 from benchmarks._tables import Table, count, geometric_mean, milliseconds, times
@@ -59,15 +59,15 @@ def wide_report():
             "axis": "channels",
             "in_channels": shape.in_channels,
         }
-        facts |= {f"{what}_share": 1.234 for what in ("forward", "gradient")}
-        times_ = {f"{what}.{who}": measured(1.234) for what in ("forward", "gradient") for who in forms}
-        speedups = {f"{what}.{pair}": value for what in ("forward", "gradient") for pair, value in pairs.items()}
+        facts |= {f"{what}_share": 1.234 for what in TITLES}
+        times_ = {f"{what}.{who}": measured(1.234) for what in TITLES for who in forms}
+        speedups = {f"{what}.{pair}": value for what in TITLES for pair, value in pairs.items()}
         rows["layers"].append(Row(str(shape), facts, times_, speedups))
         rows["sweep"].append(Row(str(shape), facts, times_, speedups))
         who = ("xla", "shift", "scan", "default", "torch")
-        times_ = {f"{what}.{name}": measured(1.234) for what in DIRECTIONS for name in who}
-        speedups = {f"{what}.{pair}": value for what in DIRECTIONS for pair, value in pairs.items()}
-        facts = {"batch": 8} | {f"default_{what}": None for what in DIRECTIONS}  # the default as one more column
+        times_ = {f"{what}.{name}": measured(1.234) for what in TITLES for name in who}
+        speedups = {f"{what}.{pair}": value for what in TITLES for pair, value in pairs.items()}
+        facts = {"batch": 8} | {f"default_{what}": None for what in TITLES}  # the default as one more column
         rows["depthwise"].append(Row(label(shape), facts, times_, speedups))
     for mode in ("inference, batch 128, 224px", "training step, batch 128, 224px"):
         times_ = {f"network.{form}": measured(1.234) for form in forms}
