@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from jaxml.functional._channels import per_channel
+from jaxml.functional._channels import as_rows, per_channel
 from jaxml.functional._checks import check_equal, check_float
 from jaxml.functional._dtypes import wide, wide_dtype
 
@@ -61,35 +61,36 @@ def batch_norm(
     dtype = wide_dtype(x.dtype)
     scale = jnp.ones_like(mean, dtype) if scale is None else scale.astype(dtype)
     bias = jnp.zeros_like(mean, dtype) if bias is None else bias.astype(dtype)
+    rows = as_rows(x)  # XLA:CPU works in place only where shapes are equal, and its matrix products are matrices
     if not train:
-        y = _normalise(x.astype(dtype), mean.astype(dtype), var.astype(dtype), scale, bias, eps)
-        return y.astype(x.dtype), mean, var
+        y = _normalise(rows.astype(dtype), mean.astype(dtype), var.astype(dtype), scale, bias, eps)
+        return y.astype(x.dtype).reshape(x.shape), mean, var
     if x.size == 0:
         raise ValueError(f"{f}: training needs at least one example, got an empty x (x: {tuple(x.shape)})")
-    y, mu, v = _train(x, scale, bias, eps, axis_name)
-    return y, _blend(mean, mu, momentum), _blend(var, v, momentum)
+    y, mu, v = _train(rows, scale, bias, eps, axis_name)
+    return y.reshape(x.shape), _blend(mean, mu, momentum), _blend(var, v, momentum)
 
 
 def _blend(old: jax.Array, new: jax.Array, momentum: float) -> jax.Array:
     return (momentum * wide(old) + (1 - momentum) * lax.stop_gradient(new)).astype(old.dtype)
 
 
-def _normalise(x, mean, var, scale, bias, eps):
+def _normalise(rows, mean, var, scale, bias, eps):
     # One multiply and one add an element: the channel-sized part is folded first.
     factor = scale * lax.rsqrt(var + eps)
-    return x * per_channel(factor, x.ndim) + per_channel(bias - mean * factor, x.ndim)
+    return rows * per_channel(factor, 2) + per_channel(bias - mean * factor, 2)
 
 
-def _mean(x: jax.Array, axis_name: str | None) -> jax.Array:
-    mean = x.mean(tuple(range(x.ndim - 1)))
+def _mean(rows: jax.Array, axis_name: str | None) -> jax.Array:
+    mean = rows.mean(0)
     return mean if axis_name is None else lax.pmean(mean, axis_name)
 
 
-def _train(x, scale, bias, eps, axis_name):
-    """Normalise by the statistics of x itself. Backpropagation needs only x, which the layer before keeps anyway."""
-    wide_x = wide(x)
-    mu = _mean(wide_x, axis_name)
-    # Rematerialised, or the centred x would be kept for the backward pass beside x.
-    variance = jax.checkpoint(lambda x, mu: _mean(jnp.square(x - per_channel(mu, x.ndim)), axis_name))
-    var = variance(wide_x, mu)
-    return _normalise(wide_x, mu, var, scale, bias, eps).astype(x.dtype), mu, var
+def _train(rows, scale, bias, eps, axis_name):
+    """Normalise by the rows' own statistics. Backpropagation needs only them, which the layer before keeps anyway."""
+    wide_rows = wide(rows)
+    mu = _mean(wide_rows, axis_name)
+    # Rematerialised, or the centred rows would be kept for the backward pass beside them.
+    variance = jax.checkpoint(lambda rows, mu: _mean(jnp.square(rows - per_channel(mu, 2)), axis_name))
+    var = variance(wide_rows, mu)
+    return _normalise(wide_rows, mu, var, scale, bias, eps).astype(rows.dtype), mu, var

@@ -1,5 +1,7 @@
 """What acts on the channels, the last axis: one number for each of them."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -8,6 +10,11 @@ from jax import lax
 def per_channel(a: jax.Array, ndim: int) -> jax.Array:
     """`(C,)` as `(1, ..., 1, C)`: broadcast where it is said, not by rank promotion."""
     return a.reshape((1,) * (ndim - 1) + a.shape)
+
+
+def as_rows(a: jax.Array) -> jax.Array:
+    """`(..., C)` as the matrix `(rows, C)`."""
+    return a.reshape(math.prod(a.shape[:-1]), a.shape[-1])
 
 
 def sum_leading_as_dot(a: jax.Array) -> jax.Array:
