@@ -80,6 +80,7 @@ def measure(
     *,
     speedups: Iterable[tuple[str, str]] = (),
     reference: str | None = None,
+    patience: float = 1.0,
 ) -> None:
     """Build each candidate, run it once, then time all in interleaved rounds; the figures go into `row`.
 
@@ -103,7 +104,7 @@ def measure(
             results[name] = candidate.arrays(out)
     if not built:
         return
-    timings = timing.compare({name: c.call for name, c in built.items()}, **settings.rounds())
+    timings = timing.compare({name: c.call for name, c in built.items()}, **settings.rounds(patience))
     for name, candidate in built.items():
         t = timings[name]
         difference = None

@@ -55,7 +55,7 @@ def _compare(name: str, size: int, training: bool, settings: Settings) -> Row:
     }
     if settings.peers:
         candidates |= _torch_peers.networks(x, labels, CLASSES, training=training)
-    measure(row, "network", candidates, settings, speedups=SPEEDUPS)
+    measure(row, "network", candidates, settings, speedups=SPEEDUPS, patience=40)  # seconds a round, with stock JAX
     speedup = row.speedup("network", "separable", "standard")
     if speedup is not None:
         row.facts["network_share"] = speedup / row.facts["saving"]

@@ -16,8 +16,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
+from jax.sharding import PartitionSpec
 
 from jaxml.functional import _depthwise_shift, _depthwise_xla
 from jaxml.functional._dispatch import depthwise_choice
@@ -28,18 +30,24 @@ IMPLEMENTATIONS = {"xla": _depthwise_xla, "shift": _depthwise_shift}
 
 
 def conv(x: jax.Array, w: jax.Array, window: Window, implementation: str) -> jax.Array:
-    """y (N, h, w, C*m) from x (N, H, W, C) and w (kh, kw, 1, C*m)."""
-    return conv_p.bind(x, w, window=window, implementation=implementation)
+    """y (N, h, w, C*m) from x (N, H, W, C) and w (kh, kw, 1, C*m), on one device or many.
+
+    Under a mesh with explicit axes the batch and the channels stay as they are sharded, and the compiler sees to the
+    rest, the sum of d/dw over the devices included. Under `shard_map` both operands vary over the same axes, so that
+    the derivative of a replicated one is summed over them.
+    """
+    bind = partial(conv_p.bind, window=window, implementation=implementation)
+    x_axes, w_axes = jax.typeof(x).sharding.spec, jax.typeof(w).sharding.spec
+    if any(axes is not None for axes in (*x_axes, *w_axes)):
+        y_axes = PartitionSpec(x_axes[0], None, None, x_axes[3] if w_axes[3] is None else w_axes[3])
+        return jax.sharding.auto_axes(bind, out_sharding=y_axes)(x, w)
+    return bind(_varying_like(x, w), _varying_like(w, x))
 
 
-def input_grad(g: jax.Array, w: jax.Array, window: Window, implementation: str) -> jax.Array:
-    """dx (N, H, W, C) from g (N, h, w, C*m) and w."""
-    return input_grad_p.bind(g, w, window=window, implementation=implementation)
-
-
-def weight_grad(x: jax.Array, g: jax.Array, window: Window, implementation: str) -> jax.Array:
-    """dw (kh, kw, 1, C*m) from x and g."""
-    return weight_grad_p.bind(x, g, window=window, implementation=implementation)
+def _varying_like(a: jax.Array, other: jax.Array) -> jax.Array:
+    """`a`, varying over the axes of a `shard_map` over which `other` does."""
+    missing = tuple(jax.typeof(other).manual_axis_type.varying - jax.typeof(a).manual_axis_type.varying)
+    return lax.pcast(a, missing, to="varying") if missing else a
 
 
 def _conv_shape(x: Any, w: Any, window: Window) -> tuple[int, ...]:

@@ -58,7 +58,7 @@ def input_grad(g: jax.Array, w: jax.Array, window: Window) -> jax.Array:
         whole = stacked.reshape(g.shape[0], sizes[0] * s_h, sizes[1] * s_w, g.shape[-1])
         dx = whole[:, : window.spatial[0], : window.spatial[1]]
     if window.multiplier > 1:
-        dx = dx.reshape(*dx.shape[:3], -1, window.multiplier).sum(-1)
+        dx = dx.reshape(*dx.shape[:3], g.shape[-1] // window.multiplier, window.multiplier).sum(-1)
     return dx.astype(g.dtype)
 
 
@@ -162,6 +162,7 @@ def _phase(window: Window, axis: int, phase: int, size: int) -> Taps:
 
 
 def _image_unroll(n: int) -> int:
+    """How many images are summed at once: the largest divisor of the batch up to `UNROLL` (an empty batch has all)."""
     return max(u for u in range(1, UNROLL + 1) if n % u == 0)
 
 

@@ -1,7 +1,6 @@
 """Depthwise convolution as XLA's own grouped convolution: the stock form, and the baseline of every benchmark."""
 
 import jax
-import jax.numpy as jnp
 from jax import lax
 
 from jaxml.functional._window import Window
@@ -23,10 +22,10 @@ def forward(x: jax.Array, w: jax.Array, window: Window) -> jax.Array:
 def input_grad(g: jax.Array, w: jax.Array, window: Window) -> jax.Array:
     """d/dx by JAX's own transpose of the convolution."""
     shape = (g.shape[0], *window.spatial, g.shape[-1] // window.multiplier)
-    return jax.linear_transpose(lambda x: forward(x, w, window), jax.ShapeDtypeStruct(shape, g.dtype))(g)[0]
+    return jax.linear_transpose(lambda x: forward(x, w, window), jax.typeof(g).update(shape=shape))(g)[0]
 
 
 def weight_grad(x: jax.Array, g: jax.Array, window: Window) -> jax.Array:
     """d/dw by JAX's own transpose of the convolution."""
     shape = (*window.kernel, 1, g.shape[-1])
-    return jax.linear_transpose(lambda w: forward(x, w, window), jax.ShapeDtypeStruct(shape, jnp.dtype(g.dtype)))(g)[0]
+    return jax.linear_transpose(lambda w: forward(x, w, window), jax.typeof(g).update(shape=shape))(g)[0]

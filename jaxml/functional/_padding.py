@@ -43,6 +43,7 @@ def resolve_padding(
     is larger than the padded input are errors.
     """
     check_positive(function, "the spatial size of x", spatial)
+    check_positive(function, "the spatial size of the kernel", kernel)
     axes = list(zip(spatial, kernel, stride, dilation, strict=True))
     if isinstance(padding, str):
         check_choice(function, "padding", padding, ("SAME", "VALID"))
