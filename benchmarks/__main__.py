@@ -59,6 +59,8 @@ def main(
             _torch_peers.require()
         _require("matplotlib", *(["sklearn"] if any(suite.name == "digits" for suite in suites) else []))
         target = json or out / "results.json"
+        if target.is_dir():
+            raise ValueError(f"the result file cannot be a folder: {target}")
         _require_writable(out, target.parent)
     console = Console()
     device = _device.describe(peers=peers)
@@ -131,7 +133,7 @@ def _write(report: _results.Report, out: Path, console: Console) -> None:
     images = _plots.write_all(report, out)
     _html.write(report, images, page)
     plots = sum(map(len, images.values()))
-    console.print(f"page:    {page} ({plots} plots beside it)", highlight=False, soft_wrap=True)
+    console.print(f"page:    {page} (plots beside it: {plots})", highlight=False, soft_wrap=True)
 
 
 def _require(*modules: str) -> None:

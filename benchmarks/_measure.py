@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from benchmarks._memory import require_for
 from benchmarks._results import Measured, Row
 from benchmarks._settings import Settings
 from jaxml import timing
@@ -35,8 +36,9 @@ def numpy_leaves(out: Any) -> list[np.ndarray]:
 
 
 def compiled(f: Callable[..., Any], *args: Any) -> Candidate:
-    """`f(*args)` through `jax.jit`, compiled ahead of time."""
+    """`f(*args)` through `jax.jit`, compiled ahead of time; `MemoryError` where the host has no room for it to run."""
     done = timing.compile(f, *args)
+    require_for(f, *args, temp_bytes=done.temp_bytes)
     return Candidate(
         lambda: done.call(*args),
         numpy_leaves,

@@ -9,11 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from benchmarks._memory import require
 from jaxml import nn
 
 
 def normal(seed: int, shapes: Sequence[tuple[int, ...]], dtype: str) -> list[Array]:
-    """Standard normal arrays of these shapes."""
+    """Standard normal arrays of these shapes; `MemoryError` where the host has no room for them."""
+    sizes = [math.prod(shape) for shape in shapes]
+    require(sum(sizes) * jnp.dtype(dtype).itemsize + 4 * max(sizes))  # NumPy draws one after the other in float32
     rng = np.random.default_rng(seed)
     return [jnp.asarray(rng.standard_normal(shape, np.float32), dtype) for shape in shapes]
 

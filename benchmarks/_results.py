@@ -88,8 +88,11 @@ def save(report: Report, path: Path) -> None:
 
 
 def load(path: Path) -> Report:
-    """Read a report back; a file of another schema is an error that says so."""
-    raw = json.loads(path.read_text(encoding="utf-8"))
+    """Read a report back; a file of another schema, or of something else, is an error that says so."""
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # of JSON or of UTF-8
+        raise ValueError(f"{path}: expected a benchmark report in JSON: {error}") from None
     if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
         found = raw.get("schema") if isinstance(raw, dict) else None
         raise ValueError(f"{path}: expected a benchmark report of schema {SCHEMA}, found {found}")

@@ -31,7 +31,7 @@ def tasks(settings: Settings) -> list[Task]:
 
 
 def _swept(axis: str, shape: Shape, settings: Settings) -> Row:
-    row = compare(shape, settings, ["forward"] if settings.size == "quick" else chosen(settings))
+    row = compare(shape, settings, chosen(settings) if settings.size == "full" else ["forward"])
     row.facts["axis"] = axis
     return row
 

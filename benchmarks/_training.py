@@ -9,6 +9,7 @@ from jax import Array
 
 import jaxml.functional as F
 from benchmarks._measure import Candidate, numpy_leaves
+from benchmarks._memory import require_for
 from jaxml import timing
 from jaxml.train import make_train_step
 
@@ -25,6 +26,7 @@ def step_candidate(
     step = make_train_step(apply, F.softmax_cross_entropy_with_integer_labels, optimizer)
     carry = (params, state, optimizer.init(params))
     done = timing.compile(step, *carry, (x, labels), donate_argnums=(0, 1, 2))
+    require_for(step, *carry, (x, labels), temp_bytes=done.temp_bytes)
 
     def call() -> Array:
         nonlocal carry

@@ -186,3 +186,57 @@ CASES += [
     batch_norm_case("train_rows", (7, 4), train=True, momentum=0.5, eps=1e-3),
     batch_norm_case("eval", (2, 3, 5, 3), train=False),
 ]
+
+
+def np_silu(x):
+    return x / (1 + np.exp(-x))
+
+
+def batch_norm_conv_case(name, shape, kernel, *, activation, conv, np_activation, np_conv, plain_conv, **options):
+    def make(rng, dtype):
+        return (*with_statistics(shape)(rng, dtype), rng.standard_normal(kernel).astype(dtype))
+
+    def composed(batch_norm, activation, conv):
+        def f(*args):
+            y, mean, var = batch_norm(*args[:5], **options)
+            return conv(activation(y), args[5]), mean, var
+
+        return f
+
+    return Case(
+        f"batch_norm_conv/{name}",
+        partial(F.batch_norm_conv, activation=activation, conv=conv, **options),
+        make,
+        composed(np_batch_norm, np_activation, np_conv),
+        composed(plain_batch_norm, activation, plain_conv),
+        (0, 3, 4, 5),
+        tolerance={"bfloat16": 0.2, "float16": 0.03},  # normalised and activated values are rounded between
+    )
+
+
+WINDOW = {"stride": 2, "padding": ((1, 1), (1, 0))}
+CASES += [
+    batch_norm_conv_case(
+        "train_depthwise",
+        (2, 5, 4, 3),
+        (3, 2, 1, 3),
+        activation=F.silu,
+        conv=partial(F.depthwise_conv2d, **WINDOW),
+        np_activation=np_silu,
+        np_conv=partial(np_conv, groups=3, **WINDOW),
+        plain_conv=partial(plain, groups=3, **WINDOW),
+        train=True,
+        eps=1e-3,
+    ),
+    batch_norm_conv_case(
+        "eval_pointwise",
+        (2, 3, 3, 4),
+        (4, 5),
+        activation=F.tanh,
+        conv=F.pointwise_conv2d,
+        np_activation=np.tanh,
+        np_conv=np.matmul,
+        plain_conv=partial(jax.numpy.einsum, "nhwc,co->nhwo"),
+        train=False,
+    ),
+]

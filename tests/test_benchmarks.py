@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks import _device, _html, _measure, _networks, _results, _suites, _torch_peers
+import jaxml.functional as F
+from benchmarks import _device, _html, _measure, _memory, _networks, _results, _suites, _torch_peers
 from benchmarks.__main__ import app
 from benchmarks._directions import TITLES
 from benchmarks._layers import SHAPES
 from benchmarks._measure import Candidate, compiled, guarded, measure, skip_reason
 from benchmarks._pair import compare
+from benchmarks._random import normal
 from benchmarks._results import Report, Row, SuiteResult
 from benchmarks._settings import Settings
 
@@ -76,6 +78,12 @@ def test_an_output_folder_that_is_a_file_is_an_error_before_any_work(no_work, tm
     assert (tmp_path / "out").read_text() == "mine"
 
 
+def test_a_result_file_that_is_a_folder_is_an_error_before_any_work(no_work, tmp_path):
+    result = cli("--only", "layers", "--json", tmp_path)
+    assert result.exit_code == 2
+    assert f"error: the result file cannot be a folder: {tmp_path}" in result.output
+
+
 # ---------------------------------------------------------------------------------------------- runs
 
 
@@ -108,8 +116,6 @@ def test_a_run_prints_and_writes_json_png_and_html(tmp_path):
 
 
 def test_depthwise_times_every_implementation_in_every_direction(tmp_path):
-    import jaxml.functional as F
-
     assert cli("--tiny", "--only", "depthwise", "--out", tmp_path).exit_code == 0
     (suite,) = _results.load(tmp_path / "results.json").suites
     names = {"xla", "default", *F.depthwise_implementations()}
@@ -122,10 +128,11 @@ def test_depthwise_times_every_implementation_in_every_direction(tmp_path):
 
 @pytest.mark.loose_promotion  # optax's SGD multiplies by a Python scalar's array
 def test_networks_and_digits_are_trained_and_timed(tmp_path, monkeypatch):
-    """With the two small networks in MobileNet's place: compiling that takes a minute."""
-    small = {"standard": ("cnn", None), "separable": ("cnn_separable", None)}
+    """With two narrow networks in MobileNet's place: compiling that takes a minute."""
+    small = {"standard": ("cnn", {}), "separable": ("cnn_separable", {})}
     monkeypatch.setattr(_networks, "NETWORKS", small)
-    monkeypatch.setattr(_networks, "OPTIONS", {"in_channels": 3, "num_classes": _networks.CLASSES})
+    narrow = {"in_channels": 3, "num_classes": _networks.CLASSES, "widths": (8, 16), "strides": (2, 2)}
+    monkeypatch.setattr(_networks, "OPTIONS", narrow)
     result = cli("--tiny", "--only", "mobilenet", "--only", "digits", "--batch", 16, "--out", tmp_path)
     assert result.exit_code == 0, result.output
     digits, networks = _results.load(tmp_path / "results.json").suites
@@ -187,6 +194,31 @@ def test_a_candidate_out_of_memory_is_noted_and_the_others_are_timed():
     assert row.notes == ["forward, big: out of memory, skipped"]
     assert set(row.times) == {"forward.small"}
     assert row.speedups == {}
+
+
+def test_what_the_host_has_no_room_for_is_skipped_before_the_kernel_kills_the_run(tmp_path, monkeypatch):
+    """Linux grants any allocation and kills whoever uses it: arrays and programs are measured beforehand."""
+    meminfo = tmp_path / "meminfo"
+    monkeypatch.setattr(_memory, "MEMINFO", meminfo)
+    monkeypatch.setattr(_memory, "CGROUP", tmp_path)
+    assert _memory.available() == float("inf")  # a system that does not say
+    meminfo.write_text("MemTotal:  99 kB\nMemAvailable:  20 kB\n")
+    assert _memory.available() == 20 * 1024
+    with pytest.raises(MemoryError, match=r"6e\+04 bytes are needed, 2\.05e\+04 are there"):
+        normal(0, [(10, 1000)], "bfloat16")
+    row, x, image = Row("layer"), jnp.ones(3000), jnp.ones((1, 8, 8, 8))
+    candidates = {
+        "outer": lambda: compiled(jnp.outer, x, x),
+        "sin": lambda: compiled(jnp.sin, x),
+        "conv": lambda: compiled(F.conv2d, image, jnp.ones((5, 5, 8, 4))),  # small, but for the matrix of its patches
+        "1x1": lambda: compiled(F.conv2d, image, jnp.ones((1, 1, 8, 4))),
+    }
+    measure(row, "forward", candidates, TINY)
+    assert row.notes == [f"forward, {name}: out of memory, skipped" for name in ("outer", "conv")]
+    assert set(row.times) == {"forward.sin", "forward.1x1"}
+    for name, text in (("max", "9000"), ("current", "7000"), ("stat", "anon 1\ninactive_file 500")):
+        (tmp_path / f"memory.{name}").write_text(text)
+    assert _memory.available() == 2500
 
 
 def test_memory_that_runs_out_in_a_call_is_caught_too():

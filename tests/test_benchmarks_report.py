@@ -31,6 +31,12 @@ def test_a_report_of_another_schema_is_refused(tmp_path):
         _results.load(tmp_path / "r.json")
 
 
+def test_what_is_no_report_is_refused_by_name(tmp_path):
+    (tmp_path / "r.json").write_text("# text")
+    with pytest.raises(ValueError, match=r"r\.json: expected a benchmark report in JSON: Expecting value"):
+        _results.load(tmp_path / "r.json")
+
+
 def test_nan_never_reaches_the_file(tmp_path):
     with pytest.raises(ValueError, match="JSON compliant"):
         _results.save(Report("", {}, {"x": float("nan")}, []), tmp_path / "r.json")

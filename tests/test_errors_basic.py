@@ -26,6 +26,8 @@ ERRORS = [
     (lambda: F.linear(V, M), ValueError, "linear: the last axis of x must be 2, got 4 (x: (4,), w: (2, 3))"),
     (lambda: F.linear(M, M.T, M), ValueError, "linear: the shape of b must be (2,), got (2, 3)"),
     (lambda: F.linear(M, M.T, V), ValueError, "linear: the shape of b must be (2,), got (4,)"),
+    (lambda: F.linear(None, M), TypeError, "linear: x must be an array, got NoneType"),
+    (lambda: F.flatten([1.0]), TypeError, "flatten: x must be an array, got list"),
     (lambda: F.flatten(jnp.float32(1)), ValueError, "flatten: x must have at least 1 axis (N, ...), got 0 (x: ())"),
     # activations, softmax
     *(
@@ -41,6 +43,8 @@ ERRORS = [
     (lambda: F.softmax(M, axis=2), ValueError, "softmax: axis 2 does not exist (x: (2, 3))"),
     (lambda: F.softmax(M[:, :0]), ValueError, "softmax: axis -1 must not be empty (x: (2, 0))"),
     (lambda: F.softmax(M, where=M), TypeError, "softmax: where must be boolean, got float32"),
+    (lambda: F.softmax(M, axis=(0, 1)), ValueError, "softmax: axis (0, 1) does not exist (x: (2, 3))"),
+    (lambda: F.softmax(V, where=[True]), TypeError, "softmax: where must be boolean, got list"),
     (lambda: F.log_softmax(M, where=V > 0), ValueError, "log_softmax: the shape of where must be (2, 3), got (4,)"),
     # losses
     *(
@@ -69,6 +73,8 @@ ERRORS = [
     ),
     (lambda: DENSE(M, M, axis=2), ValueError, "softmax_cross_entropy: axis 2 does not exist (logits: (2, 3))"),
     (lambda: DENSE(M[:, :0], M[:, :0]), ValueError, "softmax_cross_entropy: axis -1 must not be empty (logits: (2, 0)"),
+    (lambda: DENSE(M, M, axis=None), ValueError, "softmax_cross_entropy: axis None does not exist (logits: (2, 3))"),
+    (lambda: INTEGER(M, [0, 1]), TypeError, "with_integer_labels: labels must be integers, got list"),
     (lambda: INTEGER(M, M[:, 0]), TypeError, "with_integer_labels: labels must be integers, got float32"),
     (lambda: INTEGER(M, M[:, 0] > 0), TypeError, "with_integer_labels: labels must be integers, got bool"),
     (lambda: INTEGER(M.astype(int), jnp.arange(2)), TypeError, "with_integer_labels: logits must be floating point"),
@@ -84,6 +90,7 @@ ERRORS = [
             (M, {"window": 2}, ValueError, "x must have 4 axes (N, H, W, C), got 2 (x: (2, 3))"),
             (IMAGE.astype(int), {"window": 2}, TypeError, "x must be floating point, got int32"),
             (IMAGE, {"window": 0}, ValueError, "window must be positive integers, got (0, 0)"),
+            (IMAGE, {"window": 2.0}, ValueError, "window must be positive integers, got (2.0, 2.0)"),
             (IMAGE, {"window": (2, 2, 2)}, ValueError, "the number of entries of window must be 2, got 3"),
             (IMAGE, {"window": 2, "stride": (1, -1)}, ValueError, "stride must be positive integers, got (1, -1)"),
             (IMAGE, {"window": 5}, ValueError, "the window covers 5 positions, more than the padded input's 4"),
@@ -125,6 +132,9 @@ ERRORS = [
         lambda: init.glorot_normal(groups=3)(KEY, (3, 3, 1, 4)), ValueError,
         "glorot_normal: groups must divide the 4 output channels, got 3 (shape: (3, 3, 1, 4))",
     ),
+    (lambda: init.normal(stddev=-1.0), ValueError, "normal: stddev must not be negative, got -1.0"),
+    (lambda: init.truncated_normal(stddev=-1.0), ValueError, "truncated_normal: stddev must not be negative, got -1.0"),
+    (lambda: init.uniform(minval=2.0), ValueError, "uniform: minval must not be above maxval, got 2.0 and 0.05"),
     (
         lambda: init.he_uniform()(KEY, (4,)), ValueError,
         "he_uniform: shape must be (*window, C_in / groups, C_out), none of them 0, got (4,)",

@@ -29,10 +29,21 @@ WINDOWED = [
     (X, {"padding": "SAMME"}, ValueError, "padding must be one of 'SAME', 'VALID', got 'SAMME'; did you mean 'SAME'?"),
     (X, {"padding": -1}, ValueError, "padding must be 'SAME', 'VALID', an int, or one non-negative"),
     (X, {"padding": (1, 2, 3)}, ValueError, "the number of entries of padding must be 2, got 3"),
+    (X, {"padding": None}, ValueError, "padding must be 'SAME', 'VALID', an int, or one non-negative"),
+    (X, {"padding": 1.5}, ValueError, "padding must be 'SAME', 'VALID', an int, or one non-negative"),
+    (X, {"stride": 2.0}, ValueError, "stride must be positive integers, got (2.0, 2.0)"),
+    (X, {"stride": "2"}, ValueError, "stride must be positive integers, got ('2', '2')"),
+    (X, {"dilation": None}, ValueError, "dilation must be positive integers, got (None, None)"),
     (X, {"stride": 0}, ValueError, "stride must be positive integers, got (0, 0)"),
     (X, {"stride": (1, 2, 1)}, ValueError, "the number of entries of stride must be 2, got 3"),
     (X, {"dilation": (1, -1)}, ValueError, "dilation must be positive integers, got (1, -1)"),
 ]
+
+
+def fused(x=X, scale=C, w=WP, **options):
+    return F.batch_norm_conv(x, C, C, scale, C, w, conv=F.pointwise_conv2d, train=True, **options)
+
+
 ERRORS = [
     *(
         (partial(call, x, **options), kind, f"{'depthwise_conv2d' if name == 'separable_conv2d' else name}: {says}")
@@ -48,6 +59,8 @@ ERRORS = [
             ([[1.0]], TypeError, "x must be an array, got list"),
         )
     ),
+    (lambda: F.conv2d(None, W), TypeError, "conv2d: x must be an array, got NoneType"),
+    (lambda: F.depthwise_conv2d(X, None), TypeError, "depthwise_conv2d: w must be an array, got NoneType"),
     (lambda: F.conv2d(X[0], W), ValueError, "conv2d: x must have 4 axes (N, H, W, C), got 3 (x: (6, 5, 4))"),
     (lambda: F.conv2d(X, W[0]), ValueError, "conv2d: w must have 4 axes (k, k, C_in/groups, C_out), got 3"),
     (lambda: F.conv1d(X, W[0]), ValueError, "conv1d: x must have 3 axes (N, W, C), got 4"),
@@ -78,6 +91,9 @@ ERRORS = [
         "pointwise_conv2d: the input channels of w must be 3, got",
     ),
     (lambda: F.pointwise_conv2d(INTEGER, WP), TypeError, "pointwise_conv2d: x must be floating point, got uint8"),
+    (lambda: F.pointwise_conv2d(EMPTY, WP), ValueError, "pointwise_conv2d: the spatial size of x must be positive"),
+    (lambda: F.pointwise_conv2d(X, WP[:, :0]), ValueError, "pointwise_conv2d: the channels of w must be positive"),
+    (lambda: F.conv2d(X, W[..., :0]), ValueError, "conv2d: the channels of w must be positive integers, got (4, 0)"),
     (lambda: F.pointwise_conv2d(X, WP, C), ValueError, "pointwise_conv2d: the shape of b must be (8,), got (4,)"),
     (
         lambda: F.separable_conv2d(X, WD, WP[1:]),
@@ -92,6 +108,13 @@ ERRORS = [
     (lambda: F.batch_norm(EMPTY, C, C, train=True), ValueError, "batch_norm: training needs at least one example"),
     (lambda: F.batch_norm(X, C, C, train=True, momentum=1.5), ValueError, "momentum must lie in [0, 1], got 1.5"),
     (lambda: F.batch_norm(X, C, C, train=True, eps=0.0), ValueError, "batch_norm: eps must be positive, got 0.0"),
+    (lambda: fused(momentum=2.0), ValueError, "batch_norm_conv: momentum must lie in [0, 1], got 2.0"),
+    (lambda: fused(eps=0.0), ValueError, "batch_norm_conv: eps must be positive, got 0.0"),
+    (lambda: fused(scale=EIGHT), ValueError, "batch_norm_conv: the shape of scale must be (4,), got (8,)"),
+    (lambda: fused(x=INTEGER), TypeError, "batch_norm_conv: x must be floating point, got uint8"),
+    (lambda: fused(x=EMPTY), ValueError, "batch_norm_conv: training needs at least one example"),
+    (lambda: fused(w=WP.astype(jnp.float16)), TypeError, "batch_norm_conv: all arrays must share"),
+    (lambda: fused(w=WP[1:]), ValueError, "pointwise_conv2d: the input channels of w must be 4, got 3"),
 ]
 
 

@@ -1,5 +1,7 @@
 """Every layer is one call of its functional on its own parameters, bit for bit, with NNX's graph mode on and off."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -326,6 +328,10 @@ class TestInitialisers:
         (lambda: nn.Conv(4, 6, 3, stride=(1,), rngs=rngs()), r"^Conv: the number of entries of stride must be 2"),
         (lambda: nn.Conv(4, 6, 3, dilation=0, rngs=rngs()), r"^Conv: dilation must be positive integers"),
         (lambda: nn.Conv(4, 6, 3, padding="same", rngs=rngs()), r"^Conv: padding must be one of 'SAME', 'VALID'"),
+        (lambda: nn.Conv(4, 6, 3.0, rngs=rngs()), r"^Conv: kernel_size must be positive integers, got \(3.0, 3.0\)"),
+        (lambda: nn.Conv(4, 6, 3, padding=None, rngs=rngs()), r"^Conv: padding must be 'SAME', .* or pairs, got None"),
+        (lambda: nn.DepthwiseConv(4, 3, implementation="shfit", rngs=rngs()), r"^DepthwiseConv: .* mean 'shift'\?"),
+        (lambda: nn.SeparableConv(4, 6, 3, implementation="dot", rngs=rngs()), r"^SeparableConv: implementation must"),
         (lambda: nn.DepthwiseConv(0, 3, rngs=rngs()), r"^DepthwiseConv: channels, multiplier must be positive"),
         (lambda: nn.DepthwiseConv(4, 3, multiplier=0, rngs=rngs()), r"^DepthwiseConv: channels, multiplier must be"),
         (lambda: nn.DepthwiseConv(4, (3,), rngs=rngs()), r"^DepthwiseConv: the number of entries of kernel_size"),
@@ -341,9 +347,17 @@ class TestInitialisers:
         (lambda: nn.AvgPool(2, padding="HALF"), r"^AvgPool: padding must be one of"),
     ],
 )
+@pytest.mark.usefixtures("unchecked_types")
 def test_bad_configuration(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.usefixtures("unchecked_types")
+@pytest.mark.parametrize("make", [nn.Linear, partial(nn.Conv, kernel_size=3)])
+def test_a_list_is_refused_by_the_functionals_name(make):
+    with pytest.raises(TypeError, match=r"^(linear|conv2d): x must be an array, got list"):
+        make(4, 6, rngs=rngs())([[1.0]])
 
 
 @pytest.mark.parametrize(

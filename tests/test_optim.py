@@ -337,6 +337,22 @@ def test_bad_options(call, message):
         call()
 
 
+@pytest.mark.usefixtures("unchecked_types")
+@pytest.mark.parametrize(
+    ("rule", "options", "message"),
+    [
+        (optim.adam, {"learning_rate": "0.1"}, "adam: learning_rate must be a number, got str"),
+        (optim.momentum, {"learning_rate": None}, "momentum: learning_rate must be a number, got NoneType"),
+        (optim.rmsprop, {"decay": "x"}, "rmsprop: decay must be a number, got str"),
+        (optim.adam, {"eps": "x"}, "adam: eps must be a number, got str"),
+        (optim.adagrad, {"initial_accumulator": "x"}, "adagrad: initial_accumulator must be a number, got str"),
+    ],
+)
+def test_what_is_no_number(rule, options, message):
+    with pytest.raises(TypeError, match=message):
+        rule(**({"learning_rate": 0.1} | options))
+
+
 @pytest.mark.parametrize("dtype", ["int32", "complex64"])
 def test_parameters_that_are_not_real_numbers(dtype):
     with pytest.raises(TypeError, match=rf"adam: parameters must be floating point, got {dtype} at \['n'\]"):

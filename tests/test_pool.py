@@ -99,3 +99,10 @@ def test_int_and_pairs_agree(rng):
     pairs = F.max_pool2d(x, window=(3, 2), stride=(2, 1), padding=((1, 1), (1, 1)))
     np.testing.assert_array_equal(F.max_pool2d(x, window=(3, 2), stride=(2, 1), padding=1), pairs)
     assert F.max_pool2d(x, window=2).shape == (1, 3, 2, 1)
+
+
+@pytest.mark.parametrize("pool", [F.global_avg_pool, F.global_max_pool, partial(F.max_pool2d, window=2)])
+def test_an_empty_batch_stays_empty(pool):
+    x = jnp.ones((0, 4, 5, 3))
+    assert pool(x).shape == (0, *jax.eval_shape(pool, jnp.ones((1, 4, 5, 3))).shape[1:])
+    assert jax.grad(lambda x: pool(x).sum())(x).shape == x.shape

@@ -1,5 +1,6 @@
 """The rules of the house for everything a user can call: names, order of arguments, options, docstrings, types."""
 
+import functools
 import importlib
 import inspect
 import re
@@ -8,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cases
 import jax
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ MODULES = ["functional", "functional.init", "nn", "models", "optim", "train", "t
 OPTIONS = {
     "stride", "padding", "dilation", "groups", "window", "count_include_pad", "implementation",
     "axis", "eps", "momentum", "where", "train", "axis_name", "rate",
-    "approximate", "alpha", "negative_slope", "mode", "stddev", "minval", "maxval", "value",
+    "activation", "conv", "approximate", "alpha", "negative_slope", "mode", "stddev", "minval", "maxval", "value",
 }  # fmt: skip
 SYNONYMS = {
     "strides", "pad", "pads", "dilations", "rates", "dim", "axes", "epsilon", "kernel_size", "ceil_mode", "training",
@@ -187,6 +189,23 @@ def test_is_in_the_manual(name):
         if (re.search(rf"`(\w+\.)?{symbol}`", pages) and no_page_of_its_own) or inspect.ismodule(value):
             shown.add(f"{name}.{symbol}")
     assert {f"{name}.{symbol}" for symbol in public(name)} - shown == set()
+
+
+def names_in(fn: Any) -> set[str]:
+    """The names that the function of a case is built from: itself, what a closure holds, what its code refers to."""
+    if isinstance(fn, functools.partial):
+        return names_in(fn.func)
+    if (getattr(fn, "__module__", None) or "").split(".")[0] in ("jax", "jaxml"):
+        return {fn.__name__}
+    held = [cell.cell_contents for cell in fn.__closure__ or () if callable(cell.cell_contents)]
+    return {*fn.__code__.co_names}.union(*map(names_in, held))
+
+
+def test_every_function_is_in_the_table_of_cases():
+    """So that none escapes the sweeps over value, gradient, transformations, dtypes and platforms."""
+    tested = set().union(*(names_in(case.fn) for case in cases.ALL))
+    computing = {s for s, v in public("functional").items() if callable(v) and getattr(v, "__name__", "") == s}
+    assert computing - tested == {"depthwise_implementations"}
 
 
 # The tester, tested.

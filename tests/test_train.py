@@ -326,6 +326,14 @@ def test_bad_arguments(options, message):
         fit(**({"model": (never, {}, {}), "loss": never} | options))
 
 
+@pytest.mark.usefixtures("unchecked_types")
+def test_arguments_of_the_wrong_kind():
+    with pytest.raises(TypeError, match=r"fit: optimizer must be an optax.GradientTransformation, got function"):
+        fit((never, {}, {}), optimizer=optim.adam)
+    with pytest.raises(TypeError, match=r"functionalize: model must be an nnx.Module, got int"):
+        fit(3)
+
+
 @pytest.mark.parametrize(
     ("bad", "message"),
     [

@@ -25,6 +25,7 @@ from jaxml.functional._activations import silu as silu
 from jaxml.functional._activations import softplus as softplus
 from jaxml.functional._activations import tanh as tanh
 from jaxml.functional._batch_norm import batch_norm as batch_norm
+from jaxml.functional._batch_norm_conv import batch_norm_conv as batch_norm_conv
 from jaxml.functional._conv import conv1d as conv1d
 from jaxml.functional._conv import conv2d as conv2d
 from jaxml.functional._conv import conv3d as conv3d
@@ -57,6 +58,7 @@ __all__ = [
     "avg_pool2d",
     "avg_pool3d",
     "batch_norm",
+    "batch_norm_conv",
     "binary_cross_entropy",
     "celu",
     "conv1d",

@@ -46,7 +46,23 @@ def batch_norm(
     >>> y.shape, round(float(mean[0]), 3)
     ((4, 3), 0.1)
     """
-    f = "batch_norm"
+    scale, bias = checked_operands("batch_norm", x, mean, var, scale, bias, momentum, eps)
+    rows = as_rows(x)  # XLA:CPU works in place only where shapes are equal, and its matrix products are matrices
+    statistics, mean, var = new_statistics("batch_norm", rows, mean, var, train, momentum, axis_name)
+    return normalised(rows, *statistics, scale, bias, eps).reshape(x.shape), mean, var
+
+
+def checked_operands(
+    f: str,
+    x: Array,
+    mean: Array,
+    var: Array,
+    scale: Array | None,
+    bias: Array | None,
+    momentum: float,
+    eps: float,
+) -> tuple[Array, Array]:
+    """Everything checked; scale and bias in the dtype of the arithmetic, 1 and 0 where they are None."""
     check_float(f, x=x)
     check_float(f, mean=mean, var=var, scale=scale, bias=bias)
     if x.ndim < 2:
@@ -61,36 +77,40 @@ def batch_norm(
     dtype = wide_dtype(x.dtype)
     scale = jnp.ones_like(mean, dtype) if scale is None else scale.astype(dtype)
     bias = jnp.zeros_like(mean, dtype) if bias is None else bias.astype(dtype)
-    rows = as_rows(x)  # XLA:CPU works in place only where shapes are equal, and its matrix products are matrices
+    return scale, bias
+
+
+def new_statistics(
+    f: str, rows: Array, mean: Array, var: Array, train: bool, momentum: float, axis_name: str | None
+) -> tuple[tuple[Array, Array], Array, Array]:
+    """`(mu, v)` to normalise by, and the running statistics as they are afterwards.
+
+    In training they are the rows' own. Backpropagation needs only the rows, which the layer before keeps anyway.
+    """
     if not train:
-        y = _normalise(rows.astype(dtype), mean.astype(dtype), var.astype(dtype), scale, bias, eps)
-        return y.astype(x.dtype).reshape(x.shape), mean, var
-    if x.size == 0:
-        raise ValueError(f"{f}: training needs at least one example, got an empty x (x: {tuple(x.shape)})")
-    y, mu, v = _train(rows, scale, bias, eps, axis_name)
-    return y.reshape(x.shape), _blend(mean, mu, momentum), _blend(var, v, momentum)
-
-
-def _blend(old: jax.Array, new: jax.Array, momentum: float) -> jax.Array:
-    return (momentum * wide(old) + (1 - momentum) * lax.stop_gradient(new)).astype(old.dtype)
-
-
-def _normalise(rows, mean, var, scale, bias, eps):
-    # One multiply and one add an element: the channel-sized part is folded first.
-    factor = scale * lax.rsqrt(var + eps)
-    return rows * per_channel(factor, 2) + per_channel(bias - mean * factor, 2)
-
-
-def _mean(rows: jax.Array, axis_name: str | None) -> jax.Array:
-    mean = rows.mean(0)
-    return mean if axis_name is None else lax.pmean(mean, axis_name)
-
-
-def _train(rows, scale, bias, eps, axis_name):
-    """Normalise by the rows' own statistics. Backpropagation needs only them, which the layer before keeps anyway."""
+        dtype = wide_dtype(rows.dtype)
+        return (mean.astype(dtype), var.astype(dtype)), mean, var
+    if rows.size == 0:
+        raise ValueError(f"{f}: training needs at least one example, got an empty x")
     wide_rows = wide(rows)
     mu = _mean(wide_rows, axis_name)
     # Rematerialised, or the centred rows would be kept for the backward pass beside them.
     variance = jax.checkpoint(lambda rows, mu: _mean(jnp.square(rows - per_channel(mu, 2)), axis_name))
-    var = variance(wide_rows, mu)
-    return _normalise(wide_rows, mu, var, scale, bias, eps).astype(rows.dtype), mu, var
+    v = variance(wide_rows, mu)
+    return (mu, v), _blend(mean, mu, momentum), _blend(var, v, momentum)
+
+
+def normalised(rows: Array, mean: Array, var: Array, scale: Array, bias: Array, eps: float) -> Array:
+    """`(rows - mean) / sqrt(var + eps) * scale + bias` in the rows' dtype."""
+    # One multiply and one add an element: the channel-sized part is folded first.
+    factor = scale * lax.rsqrt(var + eps)
+    return (wide(rows) * per_channel(factor, 2) + per_channel(bias - mean * factor, 2)).astype(rows.dtype)
+
+
+def _blend(old: Array, new: Array, momentum: float) -> Array:
+    return (momentum * wide(old) + (1 - momentum) * lax.stop_gradient(new)).astype(old.dtype)
+
+
+def _mean(rows: Array, axis_name: str | None) -> Array:
+    mean = rows.mean(0)
+    return mean if axis_name is None else lax.pmean(mean, axis_name)

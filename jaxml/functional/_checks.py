@@ -1,4 +1,4 @@
-"""The five argument checks every public function shares. They read static facts only (shapes, dtypes, options), so
+"""The argument checks every public function shares. They read static facts only (shapes, dtypes, options), so
 they run once while tracing and cost nothing in compiled code."""
 
 from collections.abc import Collection, Sequence
@@ -33,12 +33,22 @@ def check_float(function: str, **arrays: Any) -> None:
 
 def check_rank(function: str, name: str, array: jax.Array, rank: int | Collection[int], form: str) -> None:
     """`array` has `rank` axes (or one of several ranks); `form` spells them, for example `(N, H, W, C)`."""
+    if not hasattr(array, "ndim"):  # `None` for an array that is not optional: `check_float` passes it over
+        raise TypeError(f"{function}: {name} must be an array, got {type(array).__name__}")
     ranks = (rank,) if isinstance(rank, int) else tuple(rank)
     if array.ndim not in ranks:
         wanted = " or ".join(str(r) for r in ranks)
         raise ValueError(
             f"{function}: {name} must have {wanted} axes {form}, got {array.ndim} ({name}: {tuple(array.shape)})"
         )
+
+
+def check_some_axis(function: str, x: Any, form: str) -> None:
+    """`x` is an array with one axis or more; `form` spells them, for example `(N, ...)`."""
+    if getattr(x, "ndim", None) is None:
+        raise TypeError(f"{function}: x must be an array, got {type(x).__name__}")
+    if x.ndim == 0:
+        raise ValueError(f"{function}: x must have at least 1 axis {form}, got 0 (x: ())")
 
 
 def check_equal(function: str, what: str, got: Any, want: Any, **arrays: Any) -> None:

@@ -119,6 +119,7 @@ def _conv(f, form, x, w, b, stride, padding, dilation, groups, implementation) -
     check_rank(f, "w", w, n_spatial + 2, f"({', '.join(['k'] * n_spatial)}, C_in/groups, C_out)")
     check_positive(f, "groups", (groups,))
     channels, out_channels = x.shape[-1], w.shape[-1]
+    check_positive(f, "the channels of w", w.shape[-2:])
     if channels % groups or out_channels % groups:
         raise ValueError(
             f"{f}: groups must divide the input and output channels, got groups={groups} for {channels} and "

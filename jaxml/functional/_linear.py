@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxml.functional._checks import check_equal, check_float, check_rank
+from jaxml.functional._checks import check_equal, check_float, check_rank, check_some_axis
 
 
 def linear(
@@ -26,8 +26,7 @@ def linear(
     """
     check_float("linear", x=x, w=w, b=b)
     check_rank("linear", "w", w, 2, "(I, O)")
-    if x.ndim == 0:
-        raise ValueError("linear: x must have at least 1 axis (..., I), got 0 (x: ())")
+    check_some_axis("linear", x, "(..., I)")
     check_equal("linear", "the last axis of x", x.shape[-1], w.shape[0], x=x, w=w)
     # No preferred_element_type: every backend accumulates half precision in float32 anyway, and asking for a float32
     # result would turn the two gradient products into slow mixed float32 x half ones.
@@ -49,8 +48,7 @@ def flatten(x: Array) -> Array:
     >>> flatten(jnp.ones((2, 3, 4, 5))).shape
     (2, 60)
     """
-    if x.ndim == 0:
-        raise ValueError("flatten: x must have at least 1 axis (N, ...), got 0 (x: ())")
+    check_some_axis("flatten", x, "(N, ...)")
     size = 1
     for n in x.shape[1:]:
         size *= n

@@ -124,8 +124,8 @@ def softmax_cross_entropy_with_integer_labels(
     """
     name = "softmax_cross_entropy_with_integer_labels"
     check_float(name, logits=logits)
-    if not jnp.issubdtype(labels.dtype, jnp.integer):
-        raise TypeError(f"{name}: labels must be integers, got {labels.dtype}")
+    if not hasattr(labels, "dtype") or not jnp.issubdtype(labels.dtype, jnp.integer):
+        raise TypeError(f"{name}: labels must be integers, got {getattr(labels, 'dtype', type(labels).__name__)}")
     axis = _class_axis(name, logits, axis)
     without = logits.shape[:axis] + logits.shape[axis + 1 :]
     check_equal(name, "the shape of labels", tuple(labels.shape), without, logits=logits, labels=labels)
@@ -151,7 +151,7 @@ def _check_pair(name: str, where: Array | None, **pair: Array) -> None:
 
 
 def _class_axis(name: str, logits: Array, axis: int) -> int:
-    if not -logits.ndim <= axis < logits.ndim:
+    if not isinstance(axis, int) or not -logits.ndim <= axis < logits.ndim:
         raise ValueError(f"{name}: axis {axis} does not exist (logits: {tuple(logits.shape)})")
     if logits.shape[axis] == 0:
         raise ValueError(f"{name}: axis {axis} must not be empty (logits: {tuple(logits.shape)})")

@@ -1,6 +1,7 @@
 """Padding and window options shared by convolutions and pools: what a user may write, and the pairs it means."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from jaxml.functional._checks import check_choice, check_equal, check_positive
 
@@ -10,7 +11,7 @@ Padding = str | int | Sequence[int] | Sequence[Sequence[int]]
 
 def to_tuple(function: str, name: str, value: int | Sequence[int], n: int) -> tuple[int, ...]:
     """`value` for each of `n` spatial axes: an int is repeated, a sequence must have `n` entries, all positive."""
-    values = (value,) * n if isinstance(value, int) else tuple(value)
+    values: tuple[Any, ...] = tuple(value) if isinstance(value, list | tuple) else (value,) * n
     check_equal(function, f"the number of entries of {name}", len(values), n)
     check_positive(function, name, values)
     return values
@@ -61,11 +62,11 @@ def resolve_padding(
 
 
 def _explicit_pads(function: str, padding: Padding, n: int) -> tuple[tuple[int, int], ...]:
-    entries: Sequence = (padding,) * n if isinstance(padding, int) else tuple(padding)  # type: ignore[arg-type]
+    entries: Sequence = padding if isinstance(padding, Sequence) else (padding,) * n
     check_equal(function, "the number of entries of padding", len(entries), n)
     pads = []
     for entry in entries:
-        pair = (entry, entry) if isinstance(entry, int) else tuple(entry)
+        pair = tuple(entry) if isinstance(entry, Sequence) else (entry, entry)
         if len(pair) != 2 or any(isinstance(p, bool) or not isinstance(p, int) or p < 0 for p in pair):
             raise ValueError(
                 f"{function}: padding must be 'SAME', 'VALID', an int, or one non-negative (before, after) pair for "

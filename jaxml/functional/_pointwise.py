@@ -4,7 +4,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from jaxml.functional._channels import per_channel
-from jaxml.functional._checks import check_equal, check_float, check_rank
+from jaxml.functional._checks import check_equal, check_float, check_positive, check_rank
 
 
 def pointwise_conv2d(
@@ -18,7 +18,7 @@ def pointwise_conv2d(
 
     Cost: N*H*W*C*O MACs.
 
-    Errors: ValueError for a wrong rank or a channel mismatch, TypeError for integer or mixed dtypes.
+    Errors: ValueError for a wrong rank, a channel mismatch, an empty image or no channels, TypeError for integer or mixed dtypes.
 
     Source: Network in Network, arXiv 1312.4400.
 
@@ -31,6 +31,8 @@ def pointwise_conv2d(
     check_rank(f, "x", x, 4, "(N, H, W, C)")
     check_rank(f, "w", w, 2, "(C_in, C_out)")
     check_equal(f, "the input channels of w", w.shape[0], x.shape[3], x=x, w=w)
+    check_positive(f, "the spatial size of x", x.shape[1:3])
+    check_positive(f, "the channels of w", w.shape)
     n, height, width, channels = x.shape
     # One large matrix, because XLA:CPU hands that to its matrix product and may loop over a batched one.
     y = lax.dot(x.reshape(-1, channels), w).reshape(n, height, width, w.shape[1])

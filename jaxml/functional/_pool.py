@@ -151,7 +151,7 @@ def _positions(name: str, x: Array) -> Array:
     check_float(name, x=x)
     if x.ndim < 3 or 0 in x.shape[1:-1]:
         raise ValueError(f"{name}: x must have at least 3 axes (N, *spatial, C), none of them empty, got {x.shape}")
-    return x.reshape(x.shape[0], -1, x.shape[-1])
+    return x.reshape(x.shape[0], math.prod(x.shape[1:-1]), x.shape[-1])  # no -1: the batch may be empty
 
 
 def _max_pool(name: str, x: Array, window: Window, stride: Window | None, padding: Padding, form: str) -> Array:

@@ -24,8 +24,9 @@ finite.defjvps(lambda tangent, _, x: tangent)
 
 def check_where(function: str, where: Array | None) -> None:
     """A mask is boolean: an integer or float one is nearly always a weight, which `where` is not."""
-    if where is not None and where.dtype != jnp.bool_:
-        raise TypeError(f"{function}: where must be boolean, got {where.dtype}")
+    kind = getattr(where, "dtype", type(where).__name__)
+    if where is not None and kind != jnp.bool_:
+        raise TypeError(f"{function}: where must be boolean, got {kind}")
 
 
 def shifted_exponentials(x: Array, axis: int, where: Array | None) -> tuple[Array, Array, Array]:
@@ -51,7 +52,7 @@ def _checked(function: str, x: Array, axis: int, where: Array | None) -> None:
     check_where(function, where)
     if where is not None:
         check_equal(function, "the shape of where", tuple(where.shape), tuple(x.shape), x=x, where=where)
-    if not -x.ndim <= axis < x.ndim:
+    if not isinstance(axis, int) or not -x.ndim <= axis < x.ndim:
         raise ValueError(f"{function}: axis {axis} does not exist (x: {tuple(x.shape)})")
     if x.shape[axis] == 0:
         raise ValueError(f"{function}: axis {axis} must not be empty (x: {tuple(x.shape)})")

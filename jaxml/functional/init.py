@@ -108,6 +108,8 @@ def truncated_normal(*, stddev: float = 0.02) -> Initializer:
     (5,)
     """
 
+    _check_stddev("truncated_normal", stddev)
+
     def init(key: Array, shape: Sequence[int], dtype: DTypeLike = jnp.float32) -> Array:
         draw = jax.random.truncated_normal(key, -2.0, 2.0, tuple(shape), wide_dtype(dtype))
         return (draw * (stddev / _TRUNCATED_STD)).astype(dtype)
@@ -124,6 +126,8 @@ def normal(*, stddev: float = 0.01) -> Initializer:
     dtype(bfloat16)
     """
 
+    _check_stddev("normal", stddev)
+
     def init(key: Array, shape: Sequence[int], dtype: DTypeLike = jnp.float32) -> Array:
         return (jax.random.normal(key, tuple(shape), wide_dtype(dtype)) * stddev).astype(dtype)
 
@@ -136,6 +140,9 @@ def uniform(*, minval: float = -0.05, maxval: float = 0.05) -> Initializer:
     >>> uniform()(jax.random.key(0), (5,)).shape
     (5,)
     """
+
+    if not minval <= maxval:
+        raise ValueError(f"uniform: minval must not be above maxval, got {minval} and {maxval}")
 
     def init(key: Array, shape: Sequence[int], dtype: DTypeLike = jnp.float32) -> Array:
         return jax.random.uniform(key, tuple(shape), wide_dtype(dtype), minval, maxval).astype(dtype)
@@ -173,6 +180,11 @@ def ones() -> Initializer:
     [1.0, 1.0]
     """
     return constant(value=1.0)
+
+
+def _check_stddev(name: str, stddev: float) -> None:
+    if not stddev >= 0:
+        raise ValueError(f"{name}: stddev must not be negative, got {stddev}")
 
 
 def _scaled(name: str, scale: float, mode: str, groups: int, distribution: str) -> Initializer:

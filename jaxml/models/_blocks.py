@@ -1,6 +1,6 @@
 """The two blocks that standard and separable networks are built of, with one call signature so that they swap."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypedDict
 
 from flax import nnx
@@ -35,6 +35,28 @@ class BlockOptions(TypedDict):
     implementation: str | None
 
 
+Layer = tuple[nn.Conv | nn.DepthwiseConv, nn.BatchNorm]
+
+
+def run(layers: Sequence[Layer], activation: str, x: Array, *, train: bool, recompute: bool = True) -> Array:
+    """`x = act(norm(conv(x)))` for every `(conv, norm)` in turn; the convolutions have no bias.
+
+    With `recompute`, each norm and activation goes with the convolution after it, by `F.batch_norm_conv`, so that the
+    backward pass keeps one array a layer instead of two.
+    """
+    act = ACTIVATIONS[activation]
+    if not recompute:
+        for conv, norm in layers:
+            x = act(norm(conv(x, train=train), train=train))
+        return x
+    (conv, norm), *rest = layers
+    x = conv(x, train=train)
+    for conv, next_norm in rest:
+        x = norm.then(x, conv.w[...].astype(x.dtype), conv=conv.function(), activation=act, train=train)
+        norm = next_norm
+    return act(norm(x, train=train))
+
+
 class ConvBlock(nnx.Module):
     """`act(BN(conv(x)))`: a k×k convolution without bias (batch norm has one), batch norm, activation."""
 
@@ -67,7 +89,12 @@ class ConvBlock(nnx.Module):
         self.norm = nn.BatchNorm(out_features, momentum=momentum, eps=eps)
 
     def __call__(self, x: Float[Array, "N H W C"], *, train: bool = False) -> Float[Array, "N H2 W2 O"]:
-        return ACTIVATIONS[self.activation](self.norm(self.conv(x, train=train), train=train))
+        return run(self.layers, self.activation, x, train=train)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The one convolution and its norm."""
+        return [(self.conv, self.norm)]
 
 
 class SeparableBlock(nnx.Module):
@@ -107,6 +134,9 @@ class SeparableBlock(nnx.Module):
         self.pointwise_norm = nn.BatchNorm(out_features, momentum=momentum, eps=eps)
 
     def __call__(self, x: Float[Array, "N H W C"], *, train: bool = False) -> Float[Array, "N H2 W2 O"]:
-        act = ACTIVATIONS[self.activation]
-        x = act(self.depthwise_norm(self.depthwise(x, train=train), train=train))
-        return act(self.pointwise_norm(self.pointwise(x, train=train), train=train))
+        return run(self.layers, self.activation, x, train=train)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The two convolutions, each with its norm."""
+        return [(self.depthwise, self.depthwise_norm), (self.pointwise, self.pointwise_norm)]

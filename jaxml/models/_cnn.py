@@ -11,7 +11,7 @@ import jaxml.functional as F
 from jaxml import nn
 from jaxml.functional._checks import check_equal, check_positive
 from jaxml.functional._padding import Padding
-from jaxml.models._blocks import BlockOptions, ConvBlock, SeparableBlock
+from jaxml.models._blocks import BlockOptions, ConvBlock, SeparableBlock, run
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,6 @@ class CNN(nnx.Module):
         self.head = nn.Linear(config.widths[-1], config.num_classes, rngs=rngs)
 
     def __call__(self, x: Float[Array, "N H W C"], *, train: bool = False) -> Float[Array, "N K"]:
-        x = self.stem(x, train=train)
-        for block in self.blocks:
-            x = block(x, train=train)
+        layers = [layer for block in (self.stem, *self.blocks) for layer in block.layers]
+        x = run(layers, self.config.activation, x, train=train)
         return self.head(self.dropout(F.global_avg_pool(x), train=train), train=train)

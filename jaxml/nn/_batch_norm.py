@@ -1,5 +1,8 @@
 """Batch normalisation."""
 
+from collections.abc import Callable
+from typing import Any
+
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, DTypeLike, Float
@@ -55,17 +58,35 @@ class BatchNorm(nnx.Module):
 
     def __call__(self, x: Float[Array, "*batch C"], *, train: bool = False) -> Float[Array, "*batch C"]:
         # No cast of statistics or parameters: F.batch_norm computes in theirs and returns x's dtype.
-        y, mean, var = F.batch_norm(
-            x if self.dtype is None else x.astype(self.dtype),
-            self.mean[...],
-            self.var[...],
-            None if self.scale is None else self.scale[...],
-            None if self.bias is None else self.bias[...],
-            train=train,
-            momentum=self.momentum,
-            eps=self.eps,
-            axis_name=self.axis_name,
-        )
+        y, mean, var = F.batch_norm(self._input(x), *self._operands(), train=train, **self._options())
+        return self._moved(y, mean, var, train)
+
+    def then(
+        self,
+        x: Float[Array, "*batch C"],
+        w: Float[Array, "*kernel"],
+        *,
+        conv: Callable[[Array, Array], Array],
+        activation: Callable[[Array], Array],
+        train: bool = False,
+    ) -> Float[Array, "*out O"]:
+        """`conv(activation(self(x)), w)` by `F.batch_norm_conv`, which keeps x alone for the backward pass."""
+        options = {**self._options(), "conv": conv, "activation": activation}
+        y, mean, var = F.batch_norm_conv(self._input(x), *self._operands(), w, train=train, **options)
+        return self._moved(y, mean, var, train)
+
+    def _input(self, x: Array) -> Array:
+        return x if self.dtype is None else x.astype(self.dtype)
+
+    def _operands(self) -> tuple[Array, Array, Array | None, Array | None]:
+        scale, bias = (None if a is None else a[...] for a in (self.scale, self.bias))
+        return self.mean[...], self.var[...], scale, bias
+
+    def _options(self) -> dict[str, Any]:
+        return {"momentum": self.momentum, "eps": self.eps, "axis_name": self.axis_name}
+
+    def _moved(self, y: Array, mean: Array, var: Array, train: bool) -> Array:
+        """y, with the running statistics moved on in training."""
         if train:
             self.mean[...], self.var[...] = mean, var
         return y

@@ -25,9 +25,9 @@ def functionalize(model: nnx.Module) -> tuple[Apply, Tree, Tree]:
 
     To write trained values back: `nnx.update(model, params, state)`.
 
-    Raises: `ValueError` when `params` or `state` is built otherwise than the one returned here, and `RuntimeError`
-    when the call changed something that `new_state` cannot carry (a parameter, an attribute, a new variable), since
-    that change would be lost without a word.
+    Raises: `TypeError` for anything but a module, `ValueError` when `params` or `state` is built otherwise than the one
+    returned here, and `RuntimeError` when the call changed something that `new_state` cannot carry (a parameter, an
+    attribute, a new variable), since that change would be lost without a word.
 
     >>> import jax, jax.numpy as jnp; from flax import nnx; from jaxml import nn
     >>> apply, params, state = nn.functionalize(nn.Linear(3, 2, rngs=nnx.Rngs(0)))
@@ -35,6 +35,8 @@ def functionalize(model: nnx.Module) -> tuple[Apply, Tree, Tree]:
     >>> y.shape, jax.tree.map(jnp.shape, dict(params))
     ((4, 2), {'b': (2,), 'w': (3, 2)})
     """
+    if not isinstance(model, nnx.Module):
+        raise TypeError(f"functionalize: model must be an nnx.Module, got {type(model).__name__}")
     graphdef, params, state = _split(model)
     params, state = jax.tree.map(jnp.copy, (params, state))
     trees = {"params": jax.tree.structure(params), "state": jax.tree.structure(state)}

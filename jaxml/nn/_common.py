@@ -14,7 +14,7 @@ IntOrTuple = int | Sequence[int]
 def spatial(module: str, name: str, value: IntOrTuple, n: int | None = None) -> tuple[int, ...]:
     """`value` as positive integers, one a spatial axis; without `n`, a sequence says the rank and an int means 2d."""
     if n is None:
-        n = 2 if isinstance(value, int) else len(value)
+        n = len(value) if isinstance(value, Sequence) else 2
         check_choice(module, f"the number of entries of {name}", n, (1, 2, 3))
     return to_tuple(module, name, value, n)
 
@@ -24,9 +24,11 @@ def freeze_padding(module: str, padding: Padding) -> str | int | tuple:
     if isinstance(padding, str):
         check_choice(module, "padding", padding, ("SAME", "VALID"))
         return padding
-    if isinstance(padding, int):
-        return padding
-    return tuple(p if isinstance(p, int) else tuple(p) for p in padding)
+    if isinstance(padding, Sequence):
+        return tuple(tuple(p) if isinstance(p, Sequence) else p for p in padding)
+    if isinstance(padding, bool) or not isinstance(padding, int):
+        raise ValueError(f"{module}: padding must be 'SAME', 'VALID', an int or pairs, got {padding!r}")
+    return padding
 
 
 def check_groups(module: str, groups: int, in_features: int, out_features: int) -> None:
@@ -43,9 +45,10 @@ def cast(x: Array, *params: Array | None, dtype: DTypeLike | None = None) -> tup
     """`(x, *params)` in the dtype the call computes in: `dtype`, or x's own.
 
     Parameters stay as they are stored; only this call's copies change, so that a bfloat16 input runs in bfloat16
-    while float32 parameters are trained. An integer `x` passes through, for the functional to refuse by name.
+    while float32 parameters are trained. An integer `x`, or a list, passes through, for the functional to refuse by
+    name.
     """
-    if not jnp.issubdtype(x.dtype, jnp.floating):
+    if not hasattr(x, "dtype") or not jnp.issubdtype(x.dtype, jnp.floating):
         return (x, *params)
     dtype = x.dtype if dtype is None else dtype
     return tuple(None if a is None else a.astype(dtype) for a in (x, *params))

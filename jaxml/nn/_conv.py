@@ -1,12 +1,15 @@
 """Convolutions: standard (1d, 2d, 3d; grouped), depthwise, and depthwise separable."""
 
+from collections.abc import Callable
+from functools import partial
+
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, DTypeLike, Float
 
 import jaxml.functional as F
 from jaxml.functional import init
-from jaxml.functional._checks import check_positive
+from jaxml.functional._checks import check_choice, check_positive
 from jaxml.functional._padding import Padding
 from jaxml.nn._common import IntOrTuple, cast, check_groups, freeze_padding, spatial
 
@@ -60,11 +63,12 @@ class Conv(nnx.Module):
         self.b = nnx.Param(jnp.zeros((out_features,), param_dtype)) if use_bias else None
 
     def __call__(self, x: Float[Array, "N *spatial C"], *, train: bool = False) -> Float[Array, "N *out O"]:
-        x, w, b = cast(x, self.w[...], None if self.b is None else self.b[...], dtype=self.dtype)
-        return _CONV[len(self.kernel_size)](
-            x,
-            w,
-            b,
+        return self.function()(*cast(x, self.w[...], None if self.b is None else self.b[...], dtype=self.dtype))
+
+    def function(self) -> Callable[..., Array]:
+        """The pure function of `(x, w, b)` that a call makes, with this layer's options bound."""
+        return partial(
+            _CONV[len(self.kernel_size)],
             stride=self.stride,
             padding=self.padding,
             dilation=self.dilation,
@@ -81,7 +85,7 @@ class DepthwiseConv(nnx.Module):
     Variant: `w` is PyTorch's and XLA's grouped layout; Keras keeps (kh, kw, channels, multiplier). Fans are those of
     one channel.
     Cost: H' * W' * kh * kw * channels * multiplier MACs an example.
-    Errors: `ValueError` for sizes that are not positive, an unknown padding.
+    Errors: `ValueError` for sizes that are not positive, an unknown padding or implementation.
     Parameters are stored in `param_dtype`; a call computes in `dtype`, or in x's own where that is None.
     Reference: Howard et al. 2017, arXiv:1704.04861.
 
@@ -111,6 +115,7 @@ class DepthwiseConv(nnx.Module):
         self.stride = spatial("DepthwiseConv", "stride", stride, 2)
         self.dilation = spatial("DepthwiseConv", "dilation", dilation, 2)
         self.padding = freeze_padding("DepthwiseConv", padding)
+        check_choice("DepthwiseConv", "implementation", implementation, (None, *F.depthwise_implementations()))
         self.implementation, self.dtype = implementation, dtype
         shape = (*self.kernel_size, 1, channels * multiplier)
         w_init = init.he_normal(groups=channels) if w_init is None else w_init
@@ -118,11 +123,12 @@ class DepthwiseConv(nnx.Module):
         self.b = nnx.Param(jnp.zeros((channels * multiplier,), param_dtype)) if use_bias else None
 
     def __call__(self, x: Float[Array, "N H W C"], *, train: bool = False) -> Float[Array, "N H2 W2 O"]:
-        x, w, b = cast(x, self.w[...], None if self.b is None else self.b[...], dtype=self.dtype)
-        return F.depthwise_conv2d(
-            x,
-            w,
-            b,
+        return self.function()(*cast(x, self.w[...], None if self.b is None else self.b[...], dtype=self.dtype))
+
+    def function(self) -> Callable[..., Array]:
+        """The pure function of `(x, w, b)` that a call makes, with this layer's options bound."""
+        return partial(
+            F.depthwise_conv2d,
             stride=self.stride,
             padding=self.padding,
             dilation=self.dilation,
@@ -139,7 +145,7 @@ class SeparableConv(nnx.Module):
     blocks are built of `DepthwiseConv` and `Conv`.
     Cost: H' * W' * in_features * multiplier * (kh * kw + out_features) MACs an example: 1/out_features + 1/(kh * kw)
     of the standard convolution's at multiplier 1.
-    Errors: `ValueError` for sizes that are not positive, an unknown padding.
+    Errors: `ValueError` for sizes that are not positive, an unknown padding or implementation.
     Parameters are stored in `param_dtype`; a call computes in `dtype`, or in x's own where that is None.
     Reference: Chollet 2016, arXiv:1610.02357.
 
@@ -172,6 +178,7 @@ class SeparableConv(nnx.Module):
         self.stride = spatial("SeparableConv", "stride", stride, 2)
         self.dilation = spatial("SeparableConv", "dilation", dilation, 2)
         self.padding = freeze_padding("SeparableConv", padding)
+        check_choice("SeparableConv", "implementation", implementation, (None, *F.depthwise_implementations()))
         self.implementation, self.dtype = implementation, dtype
         inner = in_features * multiplier
         init_depthwise = init.he_normal(groups=in_features) if w_init is None else w_init

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array, lax
 
-from jaxml.optim._checks import LearningRate, Number, check_eps, check_learning_rate, check_style
+from jaxml.optim._checks import LearningRate, Number, check_eps, check_learning_rate, check_number, check_style
 from jaxml.optim._rule import elementwise
 
 # style: (what the sum starts from, eps)
@@ -46,6 +46,7 @@ def adagrad(
     start = start if initial_accumulator is None else initial_accumulator
     eps = default_eps if eps is None else eps
     check_eps("adagrad", eps)
+    check_number("adagrad", "initial_accumulator", start)
     if isinstance(start, Real) and not start >= 0:
         raise ValueError(f"adagrad: initial_accumulator must not be negative, got {start}")
 

@@ -19,7 +19,15 @@ def check_style(function: str, style: str) -> None:
         raise ValueError(f"{function}: style must be one of {', '.join(map(repr, STYLES))}, got {style!r}")
 
 
+def check_number(function: str, name: str, value: Any) -> None:
+    """A Python number or an array: a string or `None` would otherwise fail far from here, in the first update."""
+    if not isinstance(value, Real) and not hasattr(value, "dtype"):
+        raise TypeError(f"{function}: {name} must be a number, got {type(value).__name__}")
+
+
 def check_learning_rate(function: str, value: Any) -> None:
+    if not callable(value):
+        check_number(function, "learning_rate", value)
     if isinstance(value, Real) and not 0 <= float(value) < math.inf:
         raise ValueError(f"{function}: learning_rate must be finite and not negative, got {value}")
 
@@ -27,12 +35,14 @@ def check_learning_rate(function: str, value: Any) -> None:
 def check_decay(function: str, **values: Any) -> None:
     """Shares of an old value that is kept: 0 <= value < 1, since at 1 nothing new would ever enter."""
     for name, value in values.items():
+        check_number(function, name, value)
         if isinstance(value, Real) and not 0 <= float(value) < 1:
             raise ValueError(f"{function}: {name} must be at least 0 and less than 1, got {value}")
 
 
 def check_eps(function: str, eps: Any) -> None:
     """Above zero: with eps = 0 a parameter whose gradient has been zero so far becomes NaN."""
+    check_number(function, "eps", eps)
     if isinstance(eps, Real) and not 0 < float(eps) < math.inf:
         raise ValueError(f"{function}: eps must be positive, got {eps}")
 

@@ -67,6 +67,8 @@ def fit(
     check = None if validation is None else as_pair("fit", "validation", validation)
     check_positive("fit", "epochs", [epochs])
     check_positive("fit", "batch_size", [batch_size])
+    if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
+        raise TypeError(f"fit: optimizer must be an optax.GradientTransformation, got {type(optimizer).__name__}")
     apply, *carry = _pure(model)
     # Copies: a step reuses the memory of what it is given, and that must not be the caller's.
     carry = jax.tree.map(jnp.copy, [*carry, optimizer.init(carry[0])])
