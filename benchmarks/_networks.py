@@ -62,9 +62,7 @@ def _compare(name: str, size: int, training: bool, settings: Settings) -> Row:
     return row
 
 
-def _network(
-    model: str, options: dict[str, Any], training: bool, x: Array, labels: Array, seed: int
-) -> Candidate:
+def _network(model: str, options: dict[str, Any], training: bool, x: Array, labels: Array, seed: int) -> Candidate:
     # Parameters stay float32 whatever x is: the modules compute in x's dtype, as mixed-precision training does.
     apply, params, state = network(lambda: models.create(model, rngs=nnx.Rngs(seed), **OPTIONS, **options), seed)
     if training:

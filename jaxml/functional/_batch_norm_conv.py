@@ -59,7 +59,7 @@ def batch_norm_conv(
     statistics, mean, var = new_statistics(f, as_rows(x), mean, var, train, momentum, axis_name)
 
     def produce(rows: Array, *operands: Array) -> Array:
-        return activation(normalised(rows, *operands, eps))
+        return activation(normalised(rows, *operands, eps=eps))
 
     def convolve(z: Array, w: Array) -> Array:
         return conv(z.reshape(x.shape), w)

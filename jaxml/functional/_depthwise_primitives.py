@@ -40,7 +40,7 @@ def conv(x: jax.Array, w: jax.Array, window: Window, implementation: str) -> jax
     x_axes, w_axes = jax.typeof(x).sharding.spec, jax.typeof(w).sharding.spec
     if any(axes is not None for axes in (*x_axes, *w_axes)):
         y_axes = PartitionSpec(x_axes[0], None, None, x_axes[3] if w_axes[3] is None else w_axes[3])
-        return jax.sharding.auto_axes(bind, out_sharding=y_axes)(x, w)
+        return jax.sharding.auto_axes(bind, out_sharding=y_axes)(x, w)  # type: ignore[call-arg]
     return bind(_varying_like(x, w), _varying_like(w, x))
 
 

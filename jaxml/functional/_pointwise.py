@@ -18,7 +18,8 @@ def pointwise_conv2d(
 
     Cost: N*H*W*C*O MACs.
 
-    Errors: ValueError for a wrong rank, a channel mismatch, an empty image or no channels, TypeError for integer or mixed dtypes.
+    Errors: ValueError for a wrong rank, a channel mismatch, an empty image or no channels, TypeError for integer or
+    mixed dtypes.
 
     Source: Network in Network, arXiv 1312.4400.
 
