@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from jaxtyping import Array, Float
 
-MODULES = ["functional", "functional.init", "nn", "models", "optim", "train", "timing", "flops"]
+MODULES = ["functional", "functional.init", "nn", "models", "optim", "train", "timing", "flops", "gradcheck"]
 # One word for one thing, everywhere in `functional`. A new option is added here once, after looking for its synonym.
 OPTIONS = {
     "stride", "padding", "dilation", "groups", "window", "count_include_pad", "implementation",

@@ -70,7 +70,7 @@ def _transpose(ct: Any, w: Any, *a: Any, produce: Produce, consume: Consume, out
         return [None] * (1 + len(a))
     # The cotangent is read for nothing but its time. It must be an operand of a call that stays one, or XLA:CPU would
     # drop the barrier, find the forward pass's own `produce(*a)` and keep that.
-    z = kept_call(lambda ct, *a: produce(*lax.optimization_barrier((ct, *a))[1:]))(ct, *a)
+    z = kept_call(lambda ct, *a: produce(*lax.optimization_barrier((ct, *a))[1:]))(jax.numpy.asarray(ct), *a)
     (dw,) = jax.linear_transpose(lambda w: consume(z, w), w.aval)(ct)
     return [dw, *(None for _ in a)]
 
@@ -89,6 +89,7 @@ def _batch(args: Any, axes: Any, *, produce: Produce, consume: Consume, out: Any
 
 
 late_p = Primitive("recomputed")
+late_p.plain = _evaluate  # type: ignore[attr-defined]  # for `jaxml.flops`: what it computes, in JAX's own terms
 late_p.def_impl(_evaluate)
 late_p.def_abstract_eval(lambda *args, out, **_: out)
 ad.primitive_transposes[late_p] = _transpose

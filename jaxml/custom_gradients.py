@@ -1,0 +1,94 @@
+"""Every gradient that jaxml writes by hand, each with the plain form whose autodiff it must equal.
+
+`jaxml check --all` and the tests verify all of them at order 2, under jit and vmap and in every dtype listed. A new
+`custom_jvp`, `custom_vjp` or primitive with derivative rules gets its line here; a test finds those that have none.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import jaxml.functional as F
+from jaxml.functional import _depthwise_primitives as primitives
+from jaxml.functional import _depthwise_xla as plain
+from jaxml.functional._softmax import finite
+from jaxml.functional._window import Window
+from jaxml.gradcheck import Gradient
+
+# An odd image, an even kernel, stride and dilation together, uneven padding, two outputs a channel.
+WINDOW = Window(spatial=(7, 6), kernel=(3, 2), stride=(2, 1), dilation=(1, 2), pads=((2, 1), (0, 1)), multiplier=2)
+
+
+def _normal(*shapes: tuple[int, ...], dtype: Any = np.float32) -> Callable[[int], tuple[np.ndarray, ...]]:
+    """`make_args` for normal draws of these shapes."""
+
+    def make_args(seed: int) -> tuple[np.ndarray, ...]:
+        rng = np.random.default_rng(seed)
+        return tuple(rng.standard_normal(shape).astype(dtype) for shape in shapes)
+
+    return make_args
+
+
+def _depthwise(implementation: str, dtype: Any) -> list[Gradient]:
+    """The three operations of `_depthwise_primitives`: each one's derivatives are the other two."""
+    x, w, y = (2, *WINDOW.spatial, 3), (*WINDOW.kernel, 1, 6), (2, *WINDOW.output, 6)
+    bound = {"window": WINDOW, "implementation": implementation}
+    operations = {
+        "forward": (primitives.conv_p, plain.forward, (x, w)),
+        "input_grad": (primitives.input_grad_p, plain.input_grad, (y, w)),
+        "weight_grad": (primitives.weight_grad_p, plain.weight_grad, (x, y)),
+    }
+    return [
+        Gradient(
+            name=f"depthwise_{name} {implementation} {jnp.dtype(dtype).name}",
+            f=partial(primitive.bind, **bound),
+            reference=partial(reference, window=WINDOW),
+            make_args=_normal(*shapes, dtype=dtype),
+        )
+        for name, (primitive, reference, shapes) in operations.items()
+    ]
+
+
+def _plain_layer(x: jax.Array, w: jax.Array, b: jax.Array) -> jax.Array:
+    window = Window((9, 9), (3, 3), (2, 2), (1, 1), ((1, 1), (1, 1)))
+    return plain.forward(x, w, window) + b.reshape(1, 1, 1, -1)
+
+
+def _norm_conv(batch_norm_conv: Callable[..., Any]) -> Callable[..., jax.Array]:
+    """A depthwise layer behind batch norm and silu, as a function of what is trained; only y has a gradient."""
+
+    def layer(x: jax.Array, scale: jax.Array, bias: jax.Array, w: jax.Array) -> jax.Array:
+        zero, one = jnp.zeros_like(scale), jnp.ones_like(scale)
+        conv = partial(F.depthwise_conv2d, stride=2, padding=1, implementation="xla")
+        return batch_norm_conv(x, zero, one, scale, bias, w, train=True, activation=F.silu, conv=conv)[0]
+
+    return layer
+
+
+def _plain_batch_norm_conv(x, mean, var, scale, bias, w, *, train, activation, conv):
+    y, mean, var = F.batch_norm(x, mean, var, scale, bias, train=train)
+    return conv(activation(y), w), mean, var
+
+
+CUSTOM_GRADIENTS: tuple[Gradient, ...] = (
+    *(gradient for name in primitives.IMPLEMENTATIONS for gradient in _depthwise(name, jnp.float32)),
+    *(gradient for dtype in (jnp.bfloat16, jnp.float16) for gradient in _depthwise("shift", dtype)),
+    Gradient(
+        name="depthwise_conv2d float32",
+        f=partial(F.depthwise_conv2d, stride=2, padding=1),
+        reference=_plain_layer,
+        make_args=_normal((1, 9, 9, 4), (3, 3, 1, 4), (4,)),
+    ),
+    # _recompute, by the function that is made of it
+    Gradient(
+        name="batch_norm_conv float32",
+        f=_norm_conv(F.batch_norm_conv),
+        reference=_norm_conv(_plain_batch_norm_conv),
+        make_args=_normal((2, 5, 4, 3), (3,), (3,), (3, 2, 1, 3)),
+    ),
+    Gradient(name="finite float32", f=finite, reference=lambda x: x * 1, make_args=_normal((5, 3))),
+)
