@@ -1,15 +1,12 @@
 """What the depthwise convolution owes to being made of primitives: any derivative, any batching, any sharding."""
 
-import os
-import subprocess
-import sys
-import textwrap
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from _devices import run_on_devices
 from cases_conv import plain
 
 import jaxml.functional as F
@@ -101,7 +98,7 @@ def test_one_program_for_every_platform():
 @pytest.mark.parametrize("name", IMPLEMENTATIONS)
 def test_sharded_over_devices(name):
     """Gradients over two host devices equal one device's: automatic axes, explicit ones, and `shard_map`."""
-    code = textwrap.dedent(f"""
+    code = f"""
         import jax, jax.numpy as jnp, numpy as np
         from jax.sharding import NamedSharding, PartitionSpec as P
         import jaxml.functional as F
@@ -121,8 +118,5 @@ def test_sharded_over_devices(name):
             for g, v in zip(found, want):
                 np.testing.assert_allclose(g, v, rtol=1e-4, atol=1e-4)
         print("equal on", len(jax.devices()))
-    """)
-    env = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "JAX_PLATFORMS": "cpu"}
-    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.strip() == "equal on 2"
+    """
+    assert run_on_devices(code) == "equal on 2"

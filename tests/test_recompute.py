@@ -1,15 +1,12 @@
 """`F.batch_norm_conv`: the plain composition in every derivative, with half of the memory."""
 
-import os
-import subprocess
-import sys
-import textwrap
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from _devices import run_on_devices
 from flax import nnx
 
 import jaxml.functional as F
@@ -120,7 +117,7 @@ def test_module_equals_its_functions(rng):
 
 
 def test_sharded_over_devices():
-    code = textwrap.dedent("""
+    code = """
         import jax, jax.numpy as jnp, numpy as np
         from functools import partial
         from jax.sharding import NamedSharding, PartitionSpec as P
@@ -141,8 +138,5 @@ def test_sharded_over_devices():
             for g, v in zip(found, want):
                 np.testing.assert_allclose(g, v, rtol=1e-4, atol=1e-4)
         print("equal on", len(jax.devices()))
-    """)
-    env = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "JAX_PLATFORMS": "cpu"}
-    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.strip() == "equal on 2"
+    """
+    assert run_on_devices(code) == "equal on 2"

@@ -101,20 +101,30 @@ class GradReport:
         return "\n".join([self._head(), *(line for leaf in self._sorted() for line in _lines(leaf)), *self._tail()])
 
     def __rich__(self) -> Any:
+        from rich import box
         from rich.console import Group
         from rich.table import Table
         from rich.text import Text
 
         colours = {"ok": "green", "kink": "green", "skipped": "dim", "inconclusive": "yellow"}
-        table = Table(title=self._head(), title_justify="left", title_style="bold")
+        table = Table(title=self._head(), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+        table.padding = (0, 1, 0, 0)
         columns = ["verdict", "leaf", "got", "want", "error", "tolerance", "method"]
         for column in columns:
-            table.add_column(column, justify="right" if column in columns[2:6] else "left", overflow="fold")
+            number = column in columns[2:6]
+            fixed = number or column == "verdict"
+            table.add_column(column, justify="right" if number else "left", no_wrap=fixed, overflow="fold")
+        below = []
         for leaf in self._sorted():
-            numbers = [_number(leaf.got), _number(leaf.want), _rough(leaf.error), _rough(leaf.tolerance)]
-            name = leaf.name + _order(leaf) + ("\n" + leaf.reason if leaf.reason else "")
-            table.add_row(Text(leaf.verdict, colours.get(leaf.verdict, "red")), Text(name), *numbers, leaf.method)
-        return Group(table, *map(Text, self._tail()))
+            numbers = [_number(leaf.got, 6), _number(leaf.want, 6), _rough(leaf.error), _rough(leaf.tolerance)]
+            verdict, name = Text(leaf.verdict, colours.get(leaf.verdict, "red")), leaf.name + _order(leaf)
+            if leaf.verdict == "skipped":
+                table.add_row(verdict, Text(name), *numbers, leaf.reason)
+                continue
+            table.add_row(verdict, Text(name), *numbers, leaf.method)
+            if leaf.reason and leaf.verdict != "ok":
+                below += _wrapped(f"{name}: {leaf.reason}", "  ", "    ")
+        return Group(table, *map(Text, [*below, *self._tail()]))
 
     def _sorted(self) -> list[LeafReport]:
         return sorted(self.leaves, key=lambda leaf: -VERDICTS.index(leaf.verdict))
@@ -157,8 +167,8 @@ def _order(leaf: LeafReport) -> str:
     return "  (second derivative)" if leaf.order == 2 else ""
 
 
-def _number(x: float | None) -> str:
-    return "-" if x is None else f"{x:.9g}" if abs(x) >= 1e-3 or x == 0 else f"{x:.3e}"
+def _number(x: float | None, digits: int = 9) -> str:
+    return "-" if x is None else f"{x:.{digits}g}" if abs(x) >= 1e-3 or x == 0 else f"{x:.3e}"
 
 
 def _rough(x: float | None) -> str:
