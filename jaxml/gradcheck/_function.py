@@ -169,7 +169,7 @@ def _real(y: Any) -> Any:
 
 def _project(cs: Sequence[Any], ys: Sequence[Any], zs: Sequence[Any]) -> Any:
     """`<c, y - z>`; entries whose weight is 0 are outputs that are infinite."""
-    wide = jnp.float64 if jax.config.jax_enable_x64 else jnp.float32
+    wide = jnp.result_type(float)  # float64 where 64-bit numbers are on
     total = jnp.zeros((), wide)
     for c, y, z in zip(cs, ys, zs, strict=True):
         total += jnp.sum(jnp.where(c == 0, 0, (y - z).astype(wide) * c.astype(wide)))

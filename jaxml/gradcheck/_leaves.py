@@ -26,7 +26,7 @@ class Leaf:
 
     def real_view(self, value: np.ndarray) -> np.ndarray:
         """`value` as real numbers; a complex one gets a last axis (real part, imaginary part)."""
-        return np.stack([value.real, value.imag], -1) if self.complex else value
+        return np.stack([np.real(value), np.imag(value)], -1) if self.complex else value
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def prepare(f: Callable[..., Any], leaves: Leaves, label: str = "f") -> Prepared
 
     truth, xs = native, natives
     doubles = leaves.reals([np.dtype(np.float64)] * len(natives))
-    if jax.config.jax_enable_x64 and all(x.dtype == np.float64 for x in natives):
+    if jax.numpy.result_type(float) == np.float64 and all(x.dtype == np.float64 for x in natives):
         truth, xs = Function(call, lambda base: call, Scope(x64=True), compiled), natives
     else:
         candidate = Function(call, lambda base: call, Scope(x64=True), compiled)

@@ -103,7 +103,8 @@ class Probe:
             if slope.kind != "kink":
                 return self._smooth(got, slope, size, self._slack(size))
         tolerance = SAFETY * slope.error + self._slack(size)
-        nearest = float(np.clip(got, *sorted((slope.left, slope.right))))
+        low, high = sorted((slope.left, slope.right))
+        nearest = min(max(got, low), high)
         sides = f"f has a kink: slope {slope.left:.6g} on the left, {slope.right:.6g} on the right"
         found = Finding(self.leaf, "kink", METHOD, sides, None, got, nearest, tolerance)
         if slope.outside(got) <= tolerance:
@@ -199,13 +200,12 @@ class Probe:
             plus, minus = self._run(self.point, left, TWO_STEPS)
             coarse, fine = (plus + minus) / (2 * TWO_STEPS)
             one = replace(whole, got=got, want=float(fine + (fine - coarse) / 3))
-            rest = replace(whole, got=whole.got - one.got, want=whole.want - one.want)
+            rest = _without(whole, one)
             if max(one.excess, rest.excess) > 50:
                 return [one, rest]
         one = self.judge(left, quick=True)
         if whole.verdict == "wrong" and one.verdict in ("ok", "wrong"):
-            rest = replace(whole, got=whole.got - one.got, want=whole.want - one.want)
-            rest = replace(rest, tolerance=whole.tolerance + one.tolerance)
+            rest = replace(_without(whole, one), tolerance=(whole.tolerance or 0.0) + (one.tolerance or 0.0))
             if rest.excess > 10:
                 return [one, rest]
         return [one, self.judge(right, quick=True)]
@@ -236,3 +236,9 @@ class Probe:
         return list(dict.fromkeys([*map(int, few), *map(int, self.rng.choice(self.size, count, replace=False))]))[
             :count
         ]
+
+
+def _without(whole: Finding, part: Finding) -> Finding:
+    """What a slope through the whole says of the rest, once a part is known."""
+    got, want = ((a or 0.0) - (b or 0.0) for a, b in ((whole.got, part.got), (whole.want, part.want)))
+    return replace(whole, got=got, want=want)
