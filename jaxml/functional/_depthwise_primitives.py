@@ -75,6 +75,10 @@ def _define(name: str, shape: Callable[[Any, Any, Window], tuple[int, ...]]) -> 
         f = partial(getattr(IMPLEMENTATIONS[implementation], name), window=window)
         return isolated(f)(a, b) if implementation == "shift" else f(a, b)
 
+    def plain(a: jax.Array, b: jax.Array, *, window: Window, implementation: str) -> jax.Array:
+        return getattr(_depthwise_xla, name)(a, b, window)
+
+    primitive.plain = plain  # type: ignore[attr-defined]  # for `jaxml.flops`: what it computes, in JAX's own terms
     primitive.def_abstract_eval(abstract)
     primitive.def_impl(jax.jit(primitive.bind, static_argnames=("window", "implementation")))
     mlir.register_lowering(primitive, mlir.lower_fun(partial(run, platform=None), multiple_results=False))
