@@ -36,13 +36,15 @@ def main(
         def tell(case: object, name: str) -> None:
             progress.update(task, advance=1, description=str(case))
 
-        verdicts = scores.run(cases, checkers, scores.load(results), results, tell)
+        known = scores.load(results)
+        verdicts = scores.run(cases, checkers, known, results, tell)
     console.print("\n".join(scores.summary(verdicts)), highlight=False, soft_wrap=True)
     if only or checker:
         for name in checkers:
             console.print("\n".join([f"\n{name}", *scores.failures(verdicts, name)]), markup=False, highlight=False)
     else:
-        scores.write(scores.page(cases, verdicts), out)
+        kept = sum((verdict.case, verdict.checker) in known for verdict in verdicts)
+        scores.write(scores.page(cases, verdicts, kept), out)
         console.print(f"written: {out}", highlight=False, soft_wrap=True)
 
 

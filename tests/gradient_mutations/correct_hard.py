@@ -207,9 +207,9 @@ def stopped() -> list[Case]:
 
     for title, f, truth in [
         ("x sg(x)", lambda x: x * stop(x), lambda x: x * at(x)),
-        ("straight through round", lambda x: x + stop(jnp.round(x) - x), lambda x: x),
-        ("sg(x) alone and x^2", lambda x: stop(x).sum() + x**2, lambda x: x**2),
-        ("all stopped", lambda x: stop(x**2), lambda x: 0 * x),
+        ("straight through round", lambda x: x + stop(jnp.round(x) - x), lambda x: x + (jnp.round(at(x)) - at(x))),
+        ("sg(x) alone and x^2", lambda x: stop(x).sum() + x**2, lambda x: at(x).sum() + x**2),
+        ("all stopped", lambda x: stop(x**2), lambda x: 0 * x + at(x) ** 2),
         ("inside jit", jax.jit(lambda x: jnp.sin(x) * stop(x)), lambda x: jnp.sin(x) * at(x)),
         ("inside nested jit", lambda x: jax.jit(jax.jit(lambda x: x * stop(x)))(x), lambda x: x * at(x)),
         ("inside checkpoint", jax.checkpoint(lambda x: jnp.sin(x) * stop(x)), lambda x: jnp.sin(x) * at(x)),

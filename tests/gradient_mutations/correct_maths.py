@@ -182,7 +182,7 @@ def jaxml_functions() -> list[Case]:
         ("conv2d", asarrays(F.conv2d, padding="VALID"), image, normal(3, 3, 3, 2)),
         ("pointwise_conv2d", asarrays(F.pointwise_conv2d), image, normal(3, 4)),
         ("linear", asarrays(F.linear), flat, normal(5, 2), normal(2)),
-        ("softmax masked", asarrays(F.softmax), flat),
+        ("softmax masked", lambda x, m: F.softmax(jnp.asarray(x), where=jnp.asarray(m)), flat, mask),
         ("log_softmax", asarrays(F.log_softmax), flat),
         ("softmax_cross_entropy", asarrays(F.softmax_cross_entropy), flat, np.eye(5)[:3]),
         ("cross entropy of labels", asarrays(F.softmax_cross_entropy_with_integer_labels), flat, labels),

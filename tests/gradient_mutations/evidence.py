@@ -178,7 +178,9 @@ def check_correct(case: Case) -> None:
         slopes = Slopes(case, case.f, wide(case))
         if case.truth:
             good = Slopes(case, case.truth, wide(case))
-            got, want = slopes.compile(lambda *xs: (slopes.gradient(*xs), good.gradient(*xs)))(*slopes.point)
+            both = slopes.compile(lambda *xs: [(s.gradient(*xs), s.f(*xs)) for s in (slopes, good)])
+            (got, value), (want, true_value) = both(*slopes.point)
+            assert all(map(np.allclose, value, true_value)), "other values than the plain function"
             assert np.isfinite(deviation(got, got)), "not finite"
             assert deviation(got, want) <= case.rounding, f"off by {deviation(got, want)}"
             return

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 import jax
@@ -13,7 +14,7 @@ import jax
 from benchmarks import _device
 
 from .case import LOW, Case
-from .peers import CHECKERS, Verdict, judge
+from .peers import CHECKERS, NO_REFERENCE, Verdict, judge
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "gradcheck-scores.md"
 FACTORS = {"factor", "one leaf", "one element", "structure", "scale"}
@@ -122,7 +123,7 @@ def failures(verdicts: Sequence[Verdict], checker: str) -> list[str]:
         ("inconclusive", "Undecided"),
         ("not applicable", "Could not be run"),
     ]:
-        found = [v for v in verdicts if (v.checker, v.outcome) == (checker, outcome)]
+        found = [v for v in verdicts if (v.checker, v.outcome) == (checker, outcome) and v.note != NO_REFERENCE]
         lines += [f"**{title}: {len(found)}**", ""]
         lines += [f"- `{v.case}`" + (f": {_plain(v.note)}" if v.note else "") for v in found] + [""] * bool(found)
     return lines
@@ -132,26 +133,34 @@ def _plain(note: str) -> str:
     return f"`{note.replace('`', chr(39))}`"
 
 
-def page(cases: Sequence[Case], verdicts: Sequence[Verdict]) -> str:
-    """The page of the docs."""
+def page(cases: Sequence[Case], verdicts: Sequence[Verdict], kept: int = 0) -> str:
+    """The page of the docs; `kept` of the verdicts come from earlier runs, perhaps of other versions."""
     device = _device.describe(peers=True)
     versions = {name: device["versions"][name] for name in ("jax", "jaxlib", "numpy", "torch")}
-    versions["chex"] = _device._version("chex")
+    versions["chex"] = version("chex")
     mutants = sum(case.mutant for case in cases)
     half = sum(case.dtype in LOW for case in cases)
+    earlier = (
+        f"\n**{kept} of the {len(verdicts)} verdicts were kept from earlier runs, perhaps of other commits.**"
+        if kept
+        else ""
+    )
     text = f"""# The scores of gradient checkers
 
 {mutants} gradients that were broken on purpose and {len(cases) - mutants} that are right but hard, of 1 to 10^6
-elements, {half} of them in half precision, and what each checker says of them with its default options. Every mutant is
+elements, {half} of them in low precision, and what each checker says of them with its default options. Every mutant is
 proved wrong, and every right one right, by tests that use none of the checkers (`tests/test_mutations.py`).
 
 Made by `python -m tests.gradient_mutations` on {datetime.now(UTC):%Y-%m-%d} on {_device.line(device)};
-commit {device["commit"]}; {", ".join(f"{name} {version}" for name, version in versions.items())}.
+commit {device["commit"]}; {", ".join(map(" ".join, versions.items()))}.{earlier}
 
 * `check_grads` and `chex` run in the modes the rule allows: reverse only for a `custom_vjp`. A case they crash on
   (integer arguments, say) counts as one they could not judge.
 * PyTorch's `gradcheck` sees the JAX function through a bridge, in float64: real functions of at most 128 inputs.
-* `with reference=` gives jaxml the plain function too, where there is one.
+* In low precision a checker that calls everything wrong finds every mutant: see the right ones beside it. Errors of up
+  to 8 ULPs count as rounding to jaxml, so that row is not one it is meant to find.
+* None of the peers knows `stop_gradient`, which no difference of values shows; chex makes ones of it.
+* "The same with `reference=`" gives jaxml the plain function too, where there is one.
 * An inconclusive verdict is neither: nothing was found wrong, nothing was proved.
 
 ## Totals
