@@ -73,16 +73,7 @@ def _jaxml(case: Case, **options: Any) -> tuple[bool | None, str]:
 def _jaxml_reference(case: Case) -> tuple[bool | None, str]:
     if case.truth is None:
         raise NotApplicable(NO_REFERENCE)
-    if not case.mutant and not _same_values(case.f, case.truth, case.make_args()):
-        raise NotApplicable("the plain function has the gradient of f, which stops some, but not its values")
     return _jaxml(case, reference=case.truth)
-
-
-def _same_values(f: Callable[..., Any], g: Callable[..., Any], args: tuple[Any, ...]) -> bool:
-    pairs = zip(*(map(np.asarray, jax.tree.leaves(h(*args))) for h in (f, g)), strict=True)
-    return all(
-        np.allclose(a.astype(complex), b.astype(complex), rtol=0.05, atol=1e-3, equal_nan=True) for a, b in pairs
-    )
 
 
 def _arrays(case: Case) -> tuple[Callable[..., Any], tuple[Any, ...]]:
