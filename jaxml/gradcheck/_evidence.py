@@ -14,7 +14,7 @@ from jaxml.gradcheck._native import dtypes_kept, native
 from jaxml.gradcheck._point import Point, cotangent, wide
 from jaxml.gradcheck._prepare import Prepared, prepare
 from jaxml.gradcheck._probe import METHOD, Probe
-from jaxml.gradcheck._reference import against_reference, check_same_outputs
+from jaxml.gradcheck._reference import against_reference, check_same_outputs, unsettled
 
 SECONDS = 2.0  # for the single elements of one order, all leaves together
 DODGE = 2.0**-6  # how far the second look goes from a kink, as a share of each element
@@ -73,10 +73,9 @@ class Evidence:
         finite = [bool(np.isfinite(g).all()) for g in point.wide_gs]
         if r is not None:
             there = Point.at(r.truth, r.xs, point.cs, r.precision)
-            found += against_reference(point, there, Consistency(there, rng, self.notes), tools)
-            self._all_probed(1)
+            found += self._referred(point, there, 1, rng, tools, p.trusted)
         else:
-            self._differences(point, 1, rng, p.trusted)
+            found += self._differences(point, 1, rng, p.trusted)
         consistent = tools.zero_cotangent(zero_gs) + tools.determinism() + tools.linearity()
         if self.forwards:
             consistent += tools.push_forward()
@@ -117,10 +116,9 @@ class Evidence:
         if r is not None:
             theirs = r.truth.derivative(cs)
             there = Point.at(theirs, xs, weights, r.precision)
-            self.findings[2] += against_reference(point, there, Consistency(there, rng, self.notes), tools)
-            self._all_probed(2)
+            self.findings[2] += self._referred(point, there, 2, rng, tools, p.trusted)
         else:
-            self._differences(point, 2, rng, p.trusted)
+            self.findings[2] += self._differences(point, 2, rng, p.trusted)
         self.findings[2] += tools.linearity()
         return None
 
@@ -139,27 +137,43 @@ class Evidence:
         for k, leaf in enumerate(self.leaves.leaves):
             self.probed[order, k] = leaf.value.size * (2 if leaf.complex else 1)
 
-    def _differences(self, point: Point, order: int, rng: np.random.Generator, trusted: bool) -> None:
-        count, kinked = len(self.leaves.leaves), []
-        for k in range(count):
+    def _referred(
+        self, point: Point, there: Point, order: int, rng: np.random.Generator, tools: Consistency, trusted: bool
+    ) -> list[Finding]:
+        """Against the reference; where the two are not plainly the same, what differences find wrong counts as well."""
+        found = against_reference(point, there, Consistency(there, rng, self.notes), tools)
+        if leaves := unsettled(point, there):
+            seen = self._differences(point, order, rng, trusted, leaves)
+            found += [f for f in seen if f.verdict in ("wrong", "kink")]
+        self._all_probed(order)
+        return found
+
+    def _differences(
+        self, point: Point, order: int, rng: np.random.Generator, trusted: bool, leaves: list[int] | None = None
+    ) -> list[Finding]:
+        """Findings on these leaves, on all where none are named."""
+        findings: list[Finding] = []
+        leaves, kinked = list(range(len(self.leaves.leaves))) if leaves is None else leaves, []
+        for k in leaves:
             g = point.wide_gs[k].ravel()
             if (bad := np.flatnonzero(~np.isfinite(g))).size:
                 reason = "f is finite here, its gradient is not"
-                self.findings[order].append(Finding(k, "nan", METHOD, reason, int(bad[0]), float(g[bad[0]])))
+                findings.append(Finding(k, "nan", METHOD, reason, int(bad[0]), float(g[bad[0]])))
                 continue
             probe = Probe(point, k, rng, trusted)
             found = [probe.whole(self.directions)]
             if found[0].verdict != "wrong":
-                found += probe.elements(self.elements, SECONDS / count)
+                found += probe.elements(self.elements, SECONDS / len(leaves))
                 self.probed[order, k] = len(found) - 1
             if any("kink" in f.reason for f in found):
                 found += [probe.alike(), self._beside(point, k, rng, trusted)]
                 kinked.append(k)
-            self.findings[order] += found
+            findings += found
             if probe.moved and not g.any():
                 self.dead.add((order, k))
         if len(kinked) > 1:
-            self.findings[order].append(self._together(point, kinked, rng, trusted))
+            findings.append(self._together(point, kinked, rng, trusted))
+        return findings
 
     def _together(self, point: Point, leaves: list[int], rng: np.random.Generator, trusted: bool) -> Finding:
         """At a tie of two leaves each gradient may lie between its slopes and their sum not: both are moved alike."""
