@@ -2,7 +2,6 @@
 
 import os
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,13 +10,26 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks import _device, _readme, _results, _suites, _torch_peers
+from benchmarks import (
+    _compare,
+    _compare_text,
+    _device,
+    _keras_peers,
+    _partial,
+    _readme,
+    _results,
+    _run,
+    _suites,
+    _torch_peers,
+)
 from benchmarks._settings import Settings
 
+REAL_DATA = {"digits", "optimizers"}  # suites that need scikit-learn
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 OUT = Path(__file__).resolve().parent / "out"
+THRESHOLD_HELP = f"Ratio from which slower is a regression [default: {_compare.THRESHOLD:.2f}]."
+RELATIVE_HELP = "Compare relative to the median ratio of all times."
 
 
 @contextmanager
@@ -35,12 +47,20 @@ def main(
     context: typer.Context,
     full: Annotated[bool, typer.Option("--full", help="More shapes and rounds, networks at 224 px; minutes.")] = False,
     only: Annotated[list[str] | None, typer.Option(help="Run this suite alone; may be repeated.")] = None,
+    filter_: Annotated[str, typer.Option("--filter", help="Only rows whose suite/row matches this regex.")] = "",
     list_: Annotated[bool, typer.Option("--list", help="List the suites and stop.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the rows and stop.")] = False,
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
     batch: Annotated[int | None, typer.Option(help="Examples per call [default: 4 or 8; digits: 64].")] = None,
     json: Annotated[Path | None, typer.Option(help="Result file [default: OUT/results.json].")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the result file, plots and page.")] = OUT,
-    peers: Annotated[bool, typer.Option("--peers", help="Time PyTorch beside it, in the same rounds.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    compare: Annotated[Path | None, typer.Option(help="An earlier result file; exit 1 if anything is slower.")] = None,
+    threshold: Annotated[float | None, typer.Option(help=THRESHOLD_HELP)] = None,
+    relative: Annotated[bool, typer.Option("--relative", help=RELATIVE_HELP)] = False,
+    peers: Annotated[
+        bool, typer.Option("--peers", help="Time PyTorch and Keras beside it, in the same rounds.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed of inputs and initial weights.")] = 0,
     tiny: Annotated[bool, typer.Option("--tiny", hidden=True)] = False,
 ) -> None:
@@ -49,32 +69,52 @@ def main(
         return
     if list_:
         for suite in _suites.SUITES.values():
-            typer.echo(f"{suite.name:<10} {suite.title}")
+            typer.echo(f"{suite.name:<14} {suite.title}")
         return
     with _usage_errors():
         size = "tiny" if tiny else "full" if full else "quick"
         settings = Settings(size, dtype, batch, peers, seed)
-        suites = _suites.find(only or [])
+        planned = _suites.plan(_suites.find(only or []), settings, filter_)
+        if dry_run:
+            return _list(planned)
+        if compare is None and (threshold is not None or relative):
+            raise ValueError("--threshold and --relative need --compare")
+        limit = _compare.THRESHOLD if threshold is None else threshold
+        _compare.require_threshold(limit)
+        chosen = {suite.name for suite, _ in planned}
         if peers:
             _torch_peers.require()
-        _require("matplotlib", *(["sklearn"] if any(suite.name == "digits" for suite in suites) else []))
+        if peers and "models" in chosen:
+            _keras_peers.require()
+        _require("matplotlib", *(["sklearn"] if chosen & REAL_DATA else []))
         target = json or out / "results.json"
         if target.is_dir():
             raise ValueError(f"the result file cannot be a folder: {target}")
+        device = _device.describe(peers=peers)
+        old = None if compare is None else _compare.load(compare)
+        if old is not None and compare is not None:
+            _compare.require_comparable(old, device, settings.as_dict(), _suites.names(planned), compare)
+        header = _partial.header(datetime.now(UTC).isoformat(timespec="seconds"), device, settings.as_dict())
+        partial, note = _partial.open_for(target, header, _suites.names(planned), resume=resume)
         _require_writable(out, target.parent)
     console = Console()
-    device = _device.describe(peers=peers)
     console.print(f"{_device.line(device)}, {dtype}, {size} run", style="bold", highlight=False)
-    report = _results.Report(
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        device=device,
-        settings=asdict(settings),
-        suites=_run(suites, settings, console),
-    )
+    if note:
+        console.print(note, highlight=False, soft_wrap=True)
+    try:
+        report = _run.measure(planned, settings, partial, console)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    compared = None
+    if old is not None:
+        compared = _run.confirm(report, old, planned, settings, threshold=limit, relative=relative)
     _show(report, console)
     _results.save(report, target)
+    partial.remove()
     _write(report, out, console)
     console.print(f"results: {target}", highlight=False, soft_wrap=True)
+    if compared is not None:
+        _verdict(compared, console)
 
 
 @app.command()
@@ -86,6 +126,8 @@ def report(
     with _usage_errors():
         _require("matplotlib")
         loaded = _results.load(results)
+        if unknown := [result.name for result in loaded.suites if result.name not in _suites.SUITES]:
+            raise ValueError(f"{results}: of an older version, with suites that are gone: {', '.join(unknown)}")
         _require_writable(out)
     console = Console()
     _show(loaded, console)
@@ -100,15 +142,35 @@ def readme(results: Annotated[Path, typer.Option(help="A committed file under be
     typer.echo(f"README.md now shows {results}")
 
 
-def _run(suites: list, settings: Settings, console: Console) -> list[_results.SuiteResult]:
-    columns = (TextColumn("{task.fields[suite]:<9}"), BarColumn(16), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TextColumn("{task.description}"), console=console, transient=True) as progress:
-        bar = progress.add_task("starting", suite="", total=None)
+@app.command("compare")
+def compare_files(
+    new: Annotated[Path, typer.Argument(help="A result file.")],
+    old: Annotated[Path, typer.Argument(help="An earlier one of the same device and settings.")],
+    threshold: Annotated[float, typer.Option(help=THRESHOLD_HELP)] = _compare.THRESHOLD,
+    relative: Annotated[bool, typer.Option("--relative", help=RELATIVE_HELP)] = False,
+) -> None:
+    """Tell what became slower between two result files, without running anything; exit 1 if anything did."""
+    with _usage_errors():
+        _compare.require_threshold(threshold)
+        after, before = _compare.load(new), _compare.load(old)
+        rows = [(result.name, row.name) for result in after.suites for row in result.rows]
+        _compare.require_comparable(before, after.device, after.settings, rows, old)
+    _verdict(_compare.compare(after, before, threshold=threshold, relative=relative), Console())
 
-        def step(suite: str, row: str, done: int, total: int) -> None:
-            progress.update(bar, suite=suite, description=escape(row[:32]), completed=done, total=total)
 
-        return _suites.run(suites, settings, step)
+def _list(planned: _suites.Plan) -> None:
+    for suite, tasks in planned:
+        typer.echo(f"{suite.name}: {suite.title} ({len(tasks)})")
+        for name, _ in tasks:
+            typer.echo(f"  {suite.name}/{name}")
+    typer.echo(f"{len(_suites.names(planned))} rows; nothing was measured")
+
+
+def _verdict(comparison: _compare.Comparison, console: Console) -> None:
+    console.rule("[bold]compared[/bold]", align="left")
+    _compare_text.show(comparison, console)
+    if comparison.verdicts("slower"):
+        raise typer.Exit(1)
 
 
 def _show(report: _results.Report, console: Console) -> None:

@@ -12,13 +12,12 @@ from jax import Array
 import jaxml.functional as F
 from benchmarks import _torch_peers
 from benchmarks._directions import TITLES, chosen, measured, programs
-from benchmarks._layers import SHAPES
 from benchmarks._measure import compiled, measure
 from benchmarks._random import normal
 from benchmarks._results import Row, SuiteResult
 from benchmarks._settings import Settings
-from benchmarks._shape import Shape
-from benchmarks._tables import MISSING, Table, geometric_mean, milliseconds, times
+from benchmarks._shape import MOBILENET, Shape
+from benchmarks._tables import MISSING, Table, geometric_mean, milliseconds, percent, times
 from benchmarks._types import Suite, Task
 from jaxml import flops
 
@@ -27,9 +26,9 @@ DEFAULT = "default"
 
 
 def tasks(settings: Settings) -> list[Task]:
-    some = [SHAPES[i] for i in (0, 1, 2, 4, 6, 8)]  # every resolution, and the worst stride
-    shapes = settings.pick(tiny=[Shape(6, 4, 8, stride=2)], quick=some, full=SHAPES)
-    return [(label(shape), partial(compare, shape, settings)) for shape in shapes]
+    some = [MOBILENET[i] for i in (0, 1, 2, 4, 6, 8)]  # every resolution, and the worst stride
+    shapes = settings.pick(tiny=[Shape(6, 4, 8, stride=2)], quick=some, full=MOBILENET)
+    return [(label(shape), partial(compare, shape)) for shape in shapes]
 
 
 def label(shape: Shape) -> str:
@@ -103,7 +102,7 @@ def timed_names(rows: list[Row]) -> list[str]:
 def _direction_table(rows: list[Row], what: str) -> Table:
     who = timed_names(rows)
     torch = ["vs torch"] if "torch" in who else []
-    columns = ("depthwise layer", *who, "default", "vs stock", *torch)
+    columns = ("depthwise layer", *who, "default", "vs stock", *torch, "of roof")
     cells = [
         [
             row.name,
@@ -111,12 +110,21 @@ def _direction_table(rows: list[Row], what: str) -> Table:
             row.facts.get(f"default_{what}") or MISSING,
             times(row.speedup(what, DEFAULT, STOCK)),
             *(times(row.speedup(what, DEFAULT, "torch")) for _ in torch),
+            _of_roof(row, what),
         ]
         for row in rows
     ]
     batch = next((f"Batch {row.facts['batch']}. " for row in rows if row.facts), "")
-    caption = f"{batch}Milliseconds. xla: stock lax. default: what jaxml picks here. vs: how much faster that is."
+    caption = f"{batch}Milliseconds. xla: stock lax. default: what jaxml picks here. vs: how much faster that is. "
+    caption += "of roof: its floor / time, the floor set by memory (m) or compute (c)."
     return Table(f"Depthwise {TITLES[what]}", columns, cells, caption)
+
+
+def _of_roof(row: Row, what: str) -> str:
+    measured = row.times.get(f"{what}.{DEFAULT}")
+    if measured is None or measured.bound is None:
+        return MISSING
+    return f"{percent(row.share(f'{what}.{DEFAULT}'))} {measured.bound[0]}"
 
 
 def means_table(rows: list[Row]) -> Table:

@@ -10,6 +10,22 @@ from typing import Any
 import jax
 
 ROOT = Path(__file__).resolve().parents[1]
+VARIABLES = (
+    "CUDA_VISIBLE_DEVICES",
+    "GOMP_CPU_AFFINITY",
+    "KMP_AFFINITY",
+    "LD_PRELOAD",
+    "LIBTPU_INIT_ARGS",
+    "MALLOC_ARENA_MAX",
+    "MKL_NUM_THREADS",
+    "NVIDIA_TF32_OVERRIDE",
+    "OMP_NUM_THREADS",
+    "OMP_PROC_BIND",
+    "OPENBLAS_NUM_THREADS",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "TF_NUM_INTEROP_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+)
 
 
 def cores() -> int:
@@ -20,7 +36,7 @@ def cores() -> int:
 def describe(*, peers: bool = False) -> dict[str, Any]:
     """The devices JAX sees, the one that is timed, the CPU, the versions and the commit."""
     devices = jax.devices()
-    packages = ["jax", "jaxlib", "flax", "optax", "numpy"] + (["torch"] if peers else [])
+    packages = ["jax", "jaxlib", "flax", "optax", "numpy"] + (["torch", "keras"] if peers else [])
     return {
         "platform": devices[0].platform,
         "timed_on": devices[0].device_kind,
@@ -31,6 +47,9 @@ def describe(*, peers: bool = False) -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in packages},
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
+        "environment": _environment(),
+        "memory_bytes": _total_memory(),
+        "load": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,  # over 1, 5 and 15 minutes
         "commit": _commit(),
     }
 
@@ -42,6 +61,21 @@ def line(device: dict[str, Any]) -> str:
         accelerators = f"{len(device['devices'])} x {device['timed_on']} ({device['platform']}; the first is timed)"
         where = f"{accelerators}, host {where}"
     return f"{where}, jax {device['versions']['jax']}"
+
+
+def _environment() -> dict[str, str]:
+    """The variables set that decide how fast JAX, XLA and the libraries of threads below them are."""
+    named = {
+        name: value for name, value in os.environ.items() if name.startswith(("JAX_", "XLA_")) or name in VARIABLES
+    }
+    return dict(sorted(named.items()))
+
+
+def _total_memory() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not on every system
+        return None
 
 
 def _version(package: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-from benchmarks import _device
+from benchmarks import _ceilings, _device
 from benchmarks._results import Report, write_atomically
 from benchmarks._suites import SUITES
 
@@ -44,8 +44,15 @@ is slower in spite of its fewer operations; a share above 100 % that the standar
 than the separable one, which happens where it is slow for other reasons (few pixels and many channels).</p>
 <p><b>Times</b> are medians over rounds in which all candidates of a row take turns, in one process; compilation and
 warm-up are apart. Speed-ups are medians of the ratios within a round, so slow drifts of the machine cancel.
-<b>stock</b> and <b>xla</b> are what plain JAX does; <b>default</b> is what jaxml picks on this device. The JSON file
-holds quartiles, minima and numbers of samples.</p>
+<b>stock</b> and <b>xla</b> are what plain JAX (and Flax) does; <b>default</b> is what jaxml picks on this device. The
+JSON file holds quartiles, minima and every sample.</p>
+<p><b>Why is it not faster?</b> Before the suites, a probe measures the device's <b>ceilings</b>: the FLOP/s of a
+large matrix product, and the bytes per second that can be read and written, inside the caches and outside. They give
+each job a <b>floor</b>, the time that its operations or its bytes take at least, whichever is longer: it is then
+bound by compute or by memory. <b>Share of the roof</b> is floor / time. A speed-up therefore has three factors, and
+the tables of that name show them for every row: the saving in MACs; what the <b>roof allows</b> of it, which is the
+ratio of the two floors (less than the saving when the separable form is bound by memory: no program can gain that
+back); and how near each form comes to its own floor, which is the program's merit or fault.</p>
 """
 
 
@@ -72,6 +79,8 @@ def page(report: Report, images: Mapping[str, Sequence[Path]]) -> str:
         f"Commit {device['commit']}. {settings['dtype']}, {settings['size']} run, "
         f"seed {settings['seed']}. {report.created}"
     )
+    if report.ceilings is not None:
+        meta += f". Ceilings: {_ceilings.line(report.ceilings)}"
     items = "".join(f"<li>{escape(line)}</li>" for line in headlines)
     return (
         "<!doctype html>\n<html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"

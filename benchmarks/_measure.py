@@ -4,6 +4,7 @@ import gc
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -12,23 +13,28 @@ import numpy as np
 from benchmarks._memory import require_for
 from benchmarks._results import Measured, Row
 from benchmarks._settings import Settings
-from jaxml import timing
+from jaxml import flops, timing
 
 # Sums over a hundred thousand terms differ by their order, and a GPU may multiply in TF32.
 TOLERANCE = {"float32": 1e-2, "bfloat16": 1e-1, "float16": 1e-1}
 
+OUT_OF_MEMORY = "out of memory, skipped"
 NO_MEMORY = ("resource_exhausted", "out of memory", "can't allocate memory")
 NO_SUPPORT = ("unimplemented", "not implemented for")
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A zero-argument call that does the whole job, and how to read its result as NumPy arrays."""
+    """A zero-argument call that does the whole job, and how to read its result as NumPy arrays.
+
+    `roof(seconds, ceilings)` is its roofline, for a call that took so long; None for what is no program of JAX's.
+    """
 
     call: Callable[[], Any]
     arrays: Callable[[Any], list[np.ndarray]]
     compile_seconds: float | None = None
     temp_bytes: int | None = None
+    roof: Callable[[float, flops.Ceilings], flops.Roofline] | None = None
 
 
 def numpy_leaves(out: Any) -> list[np.ndarray]:
@@ -44,7 +50,13 @@ def compiled(f: Callable[..., Any], *args: Any) -> Candidate:
         numpy_leaves,
         done.trace_seconds + done.compile_seconds,
         done.temp_bytes,
+        partial(roofline, f, args),
     )
+
+
+def roofline(f: Callable[..., Any], args: tuple[Any, ...], seconds: float, ceilings: flops.Ceilings) -> flops.Roofline:
+    """Of `f(*args)`, one call of which took `seconds`; shapes are enough for arguments."""
+    return flops.roofline(f, *args, ceilings=ceilings, seconds=seconds)
 
 
 def skip_reason(error: BaseException) -> str | None:
@@ -55,23 +67,36 @@ def skip_reason(error: BaseException) -> str | None:
     text = str(error).lower()
     runtime = isinstance(error, RuntimeError)
     if isinstance(error, MemoryError) or (runtime and any(sign in text for sign in NO_MEMORY)):
-        return "out of memory, skipped"
+        return OUT_OF_MEMORY
     if isinstance(error, NotImplementedError) or (runtime and any(sign in text for sign in NO_SUPPORT)):
         return "not supported on this device, skipped"
     return None
 
 
-def guarded(name: str, task: Callable[[], Row]) -> Row:
-    """The row `task` makes, or a row that says why there is none."""
-    try:
-        return task()
-    except Exception as error:
-        reason = skip_reason(error)
-        if reason is None:
-            raise
-        return Row(name, notes=[reason])
-    finally:
-        gc.collect()  # drop this row's buffers before the next row asks for memory
+def guarded(name: str, task: Callable[[Settings], Row], settings: Settings) -> Row:
+    """The row `task` makes, or a row that says why there is none.
+
+    Where memory runs out the batch is halved for the whole row, so that its candidates stay comparable.
+    """
+    settings = settings.for_row()
+    first = 0
+    while True:
+        try:
+            row = task(settings)
+        except Exception as error:
+            reason = skip_reason(error)
+            if reason is None:
+                raise
+            row = None if reason == OUT_OF_MEMORY and settings.can_halve else Row(name, notes=[reason])
+        finally:
+            gc.collect()  # drop this row's buffers before the next row, or try, asks for memory
+        first = first or settings.largest
+        if row is not None:
+            break
+        settings = settings.halved()
+    if settings.largest < first:
+        row.notes.insert(0, f"batch halved from {first} to {settings.largest}: out of memory")
+    return row
 
 
 def measure(
@@ -86,7 +111,7 @@ def measure(
 ) -> None:
     """Build each candidate, run it once, then time all in interleaved rounds; the figures go into `row`.
 
-    A candidate that does not fit is noted and the others go on. `speedups` are `(fast, slow)` pairs. With
+    A candidate that does not fit even at batch 1 is noted, the others go on. `speedups` are `(fast, slow)` pairs. With
     `reference`, results are compared with that candidate's: timing two different computations proves nothing.
     """
     built: dict[str, Candidate] = {}
@@ -97,7 +122,7 @@ def measure(
             out = jax.block_until_ready(candidate.call())
         except Exception as error:
             reason = skip_reason(error)
-            if reason is None:
+            if reason is None or (reason == OUT_OF_MEMORY and settings.can_halve):
                 raise
             row.notes.append(f"{what}, {name}: {reason}")
             continue
@@ -107,8 +132,11 @@ def measure(
     if not built:
         return
     timings = timing.compare({name: c.call for name, c in built.items()}, **settings.rounds(patience))
+    roofs = {name: _roof(c, timings[name].median, settings) for name, c in built.items()}
     for name, candidate in built.items():
         t = timings[name]
+        # What is no program of JAX's has the floor of its namesake, torch-x that of x: they do the same job.
+        roof = roofs[name] or roofs.get(name.partition("-")[2]) or roofs.get(reference or "")
         difference = None
         if reference in results and name != reference:
             difference = _difference(results[name], results[reference])
@@ -117,11 +145,16 @@ def measure(
             difference = difference if math.isfinite(difference) else None  # JSON knows no NaN
         row.times[f"{what}.{name}"] = Measured(
             t.median, t.q25, t.q75, t.minimum, len(t.samples),
-            candidate.compile_seconds, candidate.temp_bytes, difference,
+            candidate.compile_seconds, candidate.temp_bytes, difference, list(t.samples),
+            roof.floor if roof else None, roof.bound if roof else None,
         )  # fmt: skip
     for fast, slow in speedups:
         if fast in timings and slow in timings:
             row.speedups[f"{what}.{fast}/{slow}"] = timing.ratio(timings[slow], timings[fast])
+
+
+def _roof(candidate: Candidate, seconds: float, settings: Settings) -> flops.Roofline | None:
+    return None if candidate.roof is None or settings.ceilings is None else candidate.roof(seconds, settings.ceilings)
 
 
 def _difference(got: list[np.ndarray], want: list[np.ndarray]) -> float:

@@ -29,11 +29,11 @@ SPEEDUPS = (
 def compare(shape: Shape, settings: Settings, directions: Sequence[str]) -> Row:
     """The counts of both forms, and the time of each in every direction, in interleaved rounds."""
     batch = settings.examples()
-    row = Row(str(shape), _counts(shape, batch, jnp.dtype(settings.dtype).itemsize))
-    x, g, *weights = _arrays(shape, batch, settings)
+    row = Row(str(shape), counts(shape, batch, settings.dtype))
+    x, g, *weights = arrays(shape, batch, settings)
     forms: dict[str, tuple[Callable[..., Array], tuple[Array, ...]]] = {
-        "standard": (_standard(shape), tuple(weights[:1])),
-        "separable": (_separable(shape), tuple(weights[1:])),
+        "standard": (standard(shape), tuple(weights[:1])),
+        "separable": (separable(shape), tuple(weights[1:])),
         "stock": (_stock(shape), tuple(weights[1:])),
     }
     for what in directions:
@@ -52,11 +52,11 @@ def compare(shape: Shape, settings: Settings, directions: Sequence[str]) -> Row:
     return row
 
 
-def _standard(shape: Shape) -> Callable[..., Array]:
+def standard(shape: Shape) -> Callable[..., Array]:
     return lambda x, w: F.conv2d(x, w, stride=shape.stride, padding=shape.kernel // 2)
 
 
-def _separable(shape: Shape) -> Callable[..., Array]:
+def separable(shape: Shape) -> Callable[..., Array]:
     return lambda x, wd, wp: F.separable_conv2d(x, wd, wp, stride=shape.stride, padding=shape.kernel // 2)
 
 
@@ -69,14 +69,14 @@ def _stock(shape: Shape) -> Callable[..., Array]:
             dimension_numbers=("NHWC", "HWIO", "NHWC"), feature_group_count=groups,
         )  # fmt: skip
 
-    def separable(x: Array, wd: Array, wp: Array) -> Array:
+    def both(x: Array, wd: Array, wp: Array) -> Array:
         y = conv(x, wd, shape.stride, shape.kernel // 2, shape.in_channels)
         return conv(y, wp[None, None], 1, 0, 1)
 
-    return separable
+    return both
 
 
-def _arrays(shape: Shape, batch: int, settings: Settings) -> list[Array]:
+def arrays(shape: Shape, batch: int, settings: Settings) -> list[Array]:
     """Image, output's cotangent, standard kernel, depthwise kernel, pointwise kernel."""
     k, c, n = shape.kernel, shape.in_channels, shape.out_channels
     images = [(batch, shape.size, shape.size, c), (batch, shape.out, shape.out, n)]
@@ -84,7 +84,9 @@ def _arrays(shape: Shape, batch: int, settings: Settings) -> list[Array]:
     return normal(settings.seed, shapes, settings.dtype)
 
 
-def _counts(shape: Shape, batch: int, itemsize: int) -> dict[str, Any]:
+def counts(shape: Shape, batch: int, dtype: str) -> dict[str, Any]:
+    """Parameters, MACs, bytes and intensity of both forms, and what is saved."""
+    itemsize = jnp.dtype(dtype).itemsize
     size, c, n = (shape.size, shape.size), shape.in_channels, shape.out_channels
     out = (shape.out, shape.out)
     standard = flops.conv(batch, size, out, c, n, kernel=shape.kernel, itemsize=itemsize)

@@ -12,10 +12,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
+from benchmarks import _plots_optimizers
 from benchmarks._depthwise import DEFAULT, STOCK, timed_names
 from benchmarks._directions import TITLES, measured
+from benchmarks._families import FAMILIES
+from benchmarks._models_report import of_family, who_in
 from benchmarks._results import Report, Row, SuiteResult, write_atomically
-from benchmarks._sweep import AXES, along
+from benchmarks._separable_report import AXES, along, section
+from jaxml import flops
 
 # Okabe and Ito's colours, told apart by colour-blind readers.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
@@ -38,7 +42,7 @@ def write_all(report: Report, folder: Path) -> dict[str, list[Path]]:
     with plt.rc_context(STYLE):
         for result in report.suites:
             for name, draw in PLOTS.get(result.name, {}).items():
-                figure = draw(result)
+                figure = draw(result, report)
                 if figure is None:
                     continue
                 path = folder / f"{result.name}-{name}.png"
@@ -48,13 +52,13 @@ def write_all(report: Report, folder: Path) -> dict[str, list[Path]]:
     return written
 
 
-def _timed(result: SuiteResult, key: str) -> list[Row]:
-    return [row for row in result.rows if key in row.times]
+def _timed(rows: list[Row], key: str) -> list[Row]:
+    return [row for row in rows if key in row.times]
 
 
-def speedup_against_saving(result: SuiteResult) -> Figure | None:
+def speedup_against_saving(result: SuiteResult, report: Report) -> Figure | None:
     """Each layer's speed-up over its MAC saving; on the diagonal all of the saving became time."""
-    rows = _timed(result, "forward.separable")
+    rows = _timed(section(result.rows, "layers"), "forward.separable")
     if not rows:
         return None
     figure, axes = plt.subplots(figsize=(6.4, 4.6))
@@ -80,9 +84,9 @@ def speedup_against_saving(result: SuiteResult) -> Figure | None:
     return figure
 
 
-def roofline(result: SuiteResult) -> Figure | None:
-    """Arithmetic intensity and achieved rate of both forms; a memory-bound job sits on a diagonal."""
-    rows = _timed(result, "forward.separable")
+def roofline(result: SuiteResult, report: Report) -> Figure | None:
+    """Arithmetic intensity and achieved rate of both forms, under the roofs that the device's probe found."""
+    rows = _timed(section(result.rows, "layers"), "forward.separable")
     if not rows:
         return None
     figure, axes = plt.subplots(figsize=(6.4, 4.6))
@@ -91,20 +95,29 @@ def roofline(result: SuiteResult) -> Figure | None:
         intensity = [row.facts[f"intensity_{form}"] for row in timed]
         rate = [2e-9 * row.facts[f"macs_{form}"] / row.times[f"forward.{form}"].median for row in timed]
         axes.loglog(intensity, rate, marker, label=form, ms=7)
-    low, high = axes.get_xlim()
-    rates = [10.0 ** end(np.log10(limit)) for end, limit in zip((np.floor, np.ceil), axes.get_ylim(), strict=True)]
-    for bandwidth in (1, 10, 100, 1000, 10000):
-        axes.plot([low, high], [low * bandwidth, high * bandwidth], color="#bbb", lw=0.8, zorder=0)
-        x = min(high, rates[1] / bandwidth)
-        if low < x and rates[0] < x * bandwidth:
-            axes.annotate(f"{bandwidth} GB/s", (x, x * bandwidth), color="#888", fontsize=8, ha="right", va="top")
-    axes.set(xlabel="FLOP per byte that must be moved", ylabel="GFLOP/s achieved", xlim=(low, high), ylim=rates)
+    if report.ceilings is not None:
+        _roofs(axes, flops.Ceilings.from_dict(report.ceilings), report.settings["dtype"])
+    axes.set(xlabel="FLOP per byte that must be moved", ylabel="GFLOP/s")
     axes.set_title("Arithmetic intensity and achieved rate, forward", loc="left")
-    axes.legend()
+    axes.legend(ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.14))
     return figure
 
 
-def directions(result: SuiteResult) -> Figure | None:
+def _roofs(axes: Any, ceilings: flops.Ceilings, dtype: str) -> None:
+    """min(rate, intensity * bandwidth), for data in the memory and for data in the cache."""
+    low, high = axes.get_xlim()
+    low, high = min(0.5, low), 2 * high  # from where the memory's roof can be seen
+    x = np.geomspace(low, high, 100)
+    rate = ceilings.rate(dtype) / 1e9
+    sizes = {"memory": max(ceilings.bandwidth), "cache": max(ceilings.bandwidth, key=ceilings.bandwidth.__getitem__)}
+    for (where, size), style in zip(sizes.items(), ("-", "--"), strict=True):
+        bandwidth = ceilings.bandwidth[size] / 1e9
+        label = f"roof, data in {where} ({bandwidth:.0f} GB/s)"
+        axes.plot(x, np.minimum(rate, x * bandwidth), "k", ls=style, lw=1, label=label, zorder=0)
+    axes.set_xlim(low, high)
+
+
+def directions(result: SuiteResult, report: Report) -> Figure | None:
     """Bars: every direction of every implementation on every shape, log scale."""
     rows = [row for row in result.rows if row.times]
     if not rows:
@@ -131,9 +144,9 @@ def directions(result: SuiteResult) -> Figure | None:
     return figure
 
 
-def mean_speedups(result: SuiteResult) -> Figure | None:
+def mean_speedups(result: SuiteResult, report: Report) -> Figure | None:
     """The default against stock JAX, layer by layer."""
-    rows = _timed(result, f"forward.{DEFAULT}")
+    rows = _timed(result.rows, f"forward.{DEFAULT}")
     if not rows:
         return None
     figure, axes = plt.subplots(figsize=(7.2, 4.2))
@@ -149,9 +162,9 @@ def mean_speedups(result: SuiteResult) -> Figure | None:
     return figure
 
 
-def sweeps(result: SuiteResult) -> Figure | None:
+def sweeps(result: SuiteResult, report: Report) -> Figure | None:
     """One panel per swept axis: MAC saving and measured speed-up."""
-    found = {axis: pairs for axis in AXES if (pairs := along(result.rows, axis))}
+    found = {axis: pairs for axis in AXES if (pairs := along(section(result.rows, "sweep"), axis))}
     if not found:
         return None
     figure, grid = plt.subplots(1, len(found), figsize=(3.4 * len(found), 3.6), squeeze=False)
@@ -174,7 +187,7 @@ def sweeps(result: SuiteResult) -> Figure | None:
     return figure
 
 
-def training_curves(result: SuiteResult) -> Figure | None:
+def training_curves(result: SuiteResult, report: Report) -> Figure | None:
     """Test accuracy after each epoch, a line per seed."""
     rows = [row for row in result.rows if "curves" in row.facts]
     if not rows:
@@ -191,29 +204,39 @@ def training_curves(result: SuiteResult) -> Figure | None:
     return figure
 
 
-def network_bars(result: SuiteResult) -> Figure | None:
-    """Time per batch of every network, inference and training step."""
-    rows = [row for row in result.rows if row.times]
-    if not rows:
+def network_bars(result: SuiteResult, report: Report) -> Figure | None:
+    """Time per batch of every network, inference and training step, a line of panels for each family."""
+    families = {name: rows for name in FAMILIES if (rows := [r for r in of_family(result.rows, name) if r.times])}
+    if not families:
         return None
-    figure, grid = plt.subplots(1, len(rows), figsize=(4.2 * len(rows), 3.4), squeeze=False)
-    for axes, row in zip(grid[0], rows, strict=True):
-        bars = [(key.split(".", 1)[1], 1e3 * m.median) for key, m in row.times.items()]
-        names, heights = [b[0] for b in bars], [b[1] for b in bars]
-        drawn = axes.barh(names, heights, color=[COLOURS[i % len(COLOURS)] for i in range(len(bars))])
-        axes.bar_label(drawn, fmt="%.0f", padding=3)
-        axes.invert_yaxis()
-        axes.grid(axis="y", visible=False)
-        axes.set(xlabel="ms per batch", xlim=(0, 1.15 * max(heights)))
-        axes.set_title(row.name, loc="left", fontsize=10)
+    columns = max(map(len, families.values()))
+    lines = [max(len(who_in([row])) for row in rows) for rows in families.values()]
+    figure, grid = plt.subplots(
+        len(families), columns, figsize=(4.6 * columns, 0.38 * sum(lines) + 1.1 * len(lines)), squeeze=False,
+        gridspec_kw={"height_ratios": lines},
+    )  # fmt: skip
+    for panels, (name, rows) in zip(grid, families.items(), strict=True):
+        for axes in panels[len(rows) :]:
+            axes.set_visible(False)
+        for axes, row in zip(panels, rows, strict=False):
+            bars = [(who, 1e3 * row.times[f"network.{who}"].median) for who in who_in([row])]
+            heights = [height for _, height in bars]
+            colours = [COLOURS[i % len(COLOURS)] for i in range(len(bars))]
+            drawn = axes.barh([who for who, _ in bars], heights, color=colours)
+            axes.bar_label(drawn, fmt="%.3g", padding=3)
+            axes.invert_yaxis()
+            axes.grid(axis="y", visible=False)
+            axes.set(xlabel="ms per batch", xlim=(0, 1.2 * max(heights)))
+            axes.set_title(f"{FAMILIES[name].title}, {row.facts['mode']}", loc="left", fontsize=10)
     figure.tight_layout()
     return figure
 
 
-PLOTS: dict[str, dict[str, Callable[[SuiteResult], Any]]] = {
-    "layers": {"saving": speedup_against_saving, "roofline": roofline},
+Draw = Callable[[SuiteResult, Report], Figure | None]
+PLOTS: dict[str, dict[str, Draw]] = {
+    "separable_conv": {"saving": speedup_against_saving, "roofline": roofline, "sweep": sweeps},
     "depthwise": {"directions": directions, "speedups": mean_speedups},
-    "sweep": {"lines": sweeps},
+    "models": {"times": network_bars},
     "digits": {"curves": training_curves},
-    "mobilenet": {"times": network_bars},
+    "optimizers": _plots_optimizers.PLOTS,
 }

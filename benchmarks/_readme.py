@@ -3,10 +3,11 @@
 import re
 from pathlib import Path
 
-from benchmarks import _depthwise, _device, _networks
+from benchmarks import _depthwise, _device, _models_report
 from benchmarks._results import Report, load, write_atomically
 
 BEGIN, END = "<!-- benchmarks:begin -->", "<!-- benchmarks:end -->"
+NETWORK = "mobilenet_v1"  # whose rows the README shows
 SOURCE = re.compile(r"`(benchmarks/results/[^`]+\.json)`")
 
 
@@ -16,12 +17,13 @@ def block(report: Report, source: str) -> str:
         f"Measured on {_device.line(report.device)}, {report.settings['dtype']}, {report.created[:10]}; "
         f"every figure is in `{source}`."
     ]
-    networks, depthwise = report.suite("mobilenet"), report.suite("depthwise")
-    if networks is None or depthwise is None:
-        raise ValueError(f"{source}: the README's table needs the suites mobilenet and depthwise")
-    for table in (_networks.time_table(networks.rows), _depthwise.means_table(depthwise.rows)):
+    networks, depthwise = report.suite("models"), report.suite("depthwise")
+    rows = [] if networks is None else _models_report.of_family(networks.rows, NETWORK)
+    if not rows or depthwise is None:
+        raise ValueError(f"{source}: the README's table needs the suites models and depthwise")
+    for table in (_models_report.time_table(rows, NETWORK), _depthwise.means_table(depthwise.rows)):
         parts.append(f"**{table.title}**\n\n{table.markdown()}")
-    parts += [f"* {line}" for line in _networks.summary(networks)]
+    parts += [f"* {_models_report.sentence(row)}" for row in rows]
     return "\n\n".join(parts)
 
 

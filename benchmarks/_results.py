@@ -2,18 +2,23 @@
 
 import json
 import os
+import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-SCHEMA = 1
+SCHEMA = 2
+READABLE = (1, 2)  # 1 has no samples and no ceilings: it can be drawn, not compared
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One timed candidate: seconds per call, and what was seen while compiling it (JAX only)."""
+    """One timed candidate: seconds per call, and what was seen while compiling it (JAX only).
+
+    `floor` is what its work takes at the device's ceilings, in seconds, and `bound` what sets it: compute or memory.
+    """
 
     median: float
     q25: float
@@ -23,6 +28,9 @@ class Measured:
     compile_seconds: float | None = None
     temp_bytes: int | None = None
     difference: float | None = None  # of its result from the reference's, relative to the largest entry
+    raw: list[float] = field(default_factory=list)  # every sample, in the order taken
+    floor: float | None = None
+    bound: str | None = None
 
 
 @dataclass
@@ -40,6 +48,11 @@ class Row:
 
     def median(self, key: str) -> float | None:
         return self.times[key].median if key in self.times else None
+
+    def share(self, key: str) -> float | None:
+        """Of the roof: the floor over the median, 1 where nothing is left to gain."""
+        found = self.times.get(key)
+        return None if found is None or found.floor is None else found.floor / found.median
 
     def speedup(self, what: str, fast: str, slow: str) -> float | None:
         found = self.speedups.get(f"{what}.{fast}/{slow}")
@@ -62,6 +75,7 @@ class Report:
     settings: dict[str, Any]
     suites: list[SuiteResult]
     schema: int = SCHEMA
+    ceilings: dict[str, Any] | None = None  # `flops.Ceilings.as_dict()`
 
     def suite(self, name: str) -> SuiteResult | None:
         return next((s for s in self.suites if s.name == name), None)
@@ -84,6 +98,7 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
 def save(report: Report, path: Path) -> None:
     """Write `report` as JSON. NaN and infinity are refused: no other reader of JSON takes them."""
     text = json.dumps(asdict(report), indent=1, allow_nan=False) + "\n"
+    text = re.sub(r'"raw": \[[^]]*\]', lambda raw: " ".join(raw[0].split()), text)  # one line for all samples
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
@@ -93,13 +108,19 @@ def load(path: Path) -> Report:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:  # of JSON or of UTF-8
         raise ValueError(f"{path}: expected a benchmark report in JSON: {error}") from None
-    if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
-        found = raw.get("schema") if isinstance(raw, dict) else None
+    found = raw.get("schema") if isinstance(raw, dict) else None
+    if found not in READABLE:
         raise ValueError(f"{path}: expected a benchmark report of schema {SCHEMA}, found {found}")
-    suites = [SuiteResult(s["name"], s["seconds"], [_row(r) for r in s["rows"]]) for s in raw["suites"]]
-    return Report(raw["created"], raw["device"], raw["settings"], suites)
+    suites = [SuiteResult(s["name"], s["seconds"], [row(r) for r in s["rows"]]) for s in raw["suites"]]
+    return Report(raw["created"], raw["device"], raw["settings"], suites, found, raw.get("ceilings"))
 
 
-def _row(raw: dict[str, Any]) -> Row:
+def differences(then: dict[str, Any], now: dict[str, Any], keys: Iterable[str]) -> list[str]:
+    """Where two descriptions differ, as `what: this then, that now`."""
+    return [f"{key}: {then.get(key)} then, {now.get(key)} now" for key in keys if then.get(key) != now.get(key)]
+
+
+def row(raw: dict[str, Any]) -> Row:
+    """A row from what `asdict` and JSON made of it."""
     times = {key: Measured(**m) for key, m in raw["times"].items()}
     return Row(raw["name"], raw["facts"], times, {k: tuple(v) for k, v in raw["speedups"].items()}, raw["notes"])

@@ -1,6 +1,7 @@
 """A training step as a candidate for timing."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -8,7 +9,7 @@ import optax
 from jax import Array
 
 import jaxml.functional as F
-from benchmarks._measure import Candidate, numpy_leaves
+from benchmarks._measure import Candidate, numpy_leaves, roofline
 from benchmarks._memory import require_for
 from jaxml import timing
 from jaxml.train import make_train_step
@@ -27,6 +28,8 @@ def step_candidate(
     carry = (params, state, optimizer.init(params))
     done = timing.compile(step, *carry, (x, labels), donate_argnums=(0, 1, 2))
     require_for(step, *carry, (x, labels), temp_bytes=done.temp_bytes)
+    # Each call takes the arrays of the one before: only their shapes can be kept.
+    shapes = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), (*carry, (x, labels)))
 
     def call() -> Array:
         nonlocal carry
@@ -34,4 +37,5 @@ def step_candidate(
         carry = jax.block_until_ready(tuple(kept))
         return metrics["loss"]
 
-    return Candidate(call, numpy_leaves, done.trace_seconds + done.compile_seconds, done.temp_bytes)
+    roof = partial(roofline, step, shapes)
+    return Candidate(call, numpy_leaves, done.trace_seconds + done.compile_seconds, done.temp_bytes, roof)

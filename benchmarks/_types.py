@@ -7,7 +7,7 @@ from benchmarks._results import Row, SuiteResult
 from benchmarks._settings import Settings
 from benchmarks._tables import Table
 
-Task = tuple[str, Callable[[], Row]]
+Task = tuple[str, Callable[[Settings], Row]]  # its name, and what measures it
 
 
 @dataclass(frozen=True)

@@ -1,33 +1,60 @@
 """What becomes of a benchmark's results: files, tables, plots and the README's block."""
 
 import io
+import json
 
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from benchmarks import _device, _networks, _readme, _results, _suites
+from benchmarks import _device, _families, _models, _readme, _results, _separable_conv, _suites
 from benchmarks.__main__ import app
+from benchmarks._depthwise import label
 from benchmarks._directions import TITLES
 from benchmarks._results import Measured, Report, Row, SuiteResult
+from benchmarks._settings import Settings
 from benchmarks._shape import Shape
 from benchmarks._tables import Table, count, geometric_mean, milliseconds, times
 
 
 def measured(median=0.01234):
-    return Measured(median, median * 0.9, median * 1.1, median * 0.8, 7, 1.5, 123_456_789)
+    spread = [median * 0.8, median * 0.9, median, median * 1.1, median * 1.3]
+    return Measured(
+        median, median * 0.9, median * 1.1, median * 0.8, 5, 1.5, 123_456_789,
+        raw=spread, floor=median * 0.1234, bound="compute",
+    )  # fmt: skip
 
 
 def test_a_report_survives_its_file(tmp_path):
     row = Row("a", {"x": 1}, {"forward.xla": measured()}, {"forward.default/xla": (2.0, 1.9, 2.1)}, ["note"])
-    report = Report("2026-11-01", {"cpu": "x"}, {"dtype": "float32"}, [SuiteResult("layers", 1.0, [row])])
+    suites = [SuiteResult("depthwise", 1.0, [row])]
+    report = Report("2026-11-01", {"cpu": "x"}, {"dtype": "float32"}, suites, ceilings={"device": "x"})
     _results.save(report, tmp_path / "r.json")
     assert _results.load(tmp_path / "r.json") == report
 
 
+def test_the_samples_of_one_time_are_one_line_of_the_file(tmp_path):
+    row = Row("a", times={"forward.xla": measured()}, notes=['a note with "raw": [1,\n2]'])
+    _results.save(Report("", {}, {}, [SuiteResult("depthwise", 1.0, [row])]), tmp_path / "r.json")
+    lines = [line for line in (tmp_path / "r.json").read_text().splitlines() if line.strip().startswith('"raw"')]
+    assert [line.count(",") for line in lines] == [5]  # four between five samples, one behind them
+    assert _results.load(tmp_path / "r.json").suites[0].rows == [row]
+
+
+def test_a_file_from_before_samples_were_kept_is_read(tmp_path):
+    raw = {"schema": 1, "created": "", "device": {}, "settings": {}, "suites": []}
+    time = {"median": 1.0, "q25": 1.0, "q75": 1.0, "minimum": 1.0, "samples": 3}
+    row = {"name": "r", "facts": {}, "times": {"k": time}, "speedups": {}, "notes": []}
+    raw["suites"] = [{"name": "s", "seconds": 1.0, "rows": [row]}]
+    (tmp_path / "r.json").write_text(json.dumps(raw))
+    report = _results.load(tmp_path / "r.json")
+    assert (report.schema, report.ceilings) == (1, None)
+    assert report.suites[0].rows[0].times["k"] == Measured(1.0, 1.0, 1.0, 1.0, 3)
+
+
 def test_a_report_of_another_schema_is_refused(tmp_path):
     (tmp_path / "r.json").write_text('{"schema": 99}')
-    with pytest.raises(ValueError, match="expected a benchmark report of schema 1, found 99"):
+    with pytest.raises(ValueError, match=f"expected a benchmark report of schema {_results.SCHEMA}, found 99"):
         _results.load(tmp_path / "r.json")
 
 
@@ -43,62 +70,72 @@ def test_nan_never_reaches_the_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def wide_report():
-    """Every suite with the widest figures a table has to hold, PyTorch's columns included."""
-    from benchmarks._depthwise import label
+ALL = ("standard", "separable", "stock", "torch-standard", "torch-separable", "keras-separable")
+PAIRS = {
+    f"{fast}/{slow}": (123.4, 1.0, 200.0)
+    for fast, slow in [*_models.SPEEDUPS, ("default", "xla"), ("default", "torch")]
+}
 
-    rows: dict[str, list[Row]] = {name: [] for name in _suites.SUITES}
-    forms = ("standard", "separable", "stock", "torch-standard", "torch-separable")
-    pairs = {
-        f"{fast}/{slow}": (123.4, 1.0, 200.0)
-        for fast, slow in [*_networks.SPEEDUPS, ("default", "xla"), ("default", "torch")]
+
+def wide_report():
+    """Every suite with the widest figures a table has to hold, the peers' columns included."""
+    suites = {
+        "separable_conv": wide_layers(),
+        "depthwise": wide_depthwise(),
+        "digits": wide_digits(),
+        "models": wide_models(),
     }
-    for shape in (Shape(112, 512, 1024), Shape(14, 512, 1024, stride=2, kernel=11)):
-        both = ("params", "macs", "bytes")
-        facts = {f"{what}_{form}": 1.234e9 for what in both for form in ("standard", "separable")}
-        facts |= {"intensity_standard": 1234.5, "intensity_separable": 123.4}
-        facts |= {
-            "batch": 128,
-            "ratio": 0.1111,
-            "theory": 0.1111,
-            "saving": 8.765,
-            "axis": "channels",
-            "in_channels": shape.in_channels,
-        }
-        facts |= {f"{what}_share": 1.234 for what in TITLES}
-        times_ = {f"{what}.{who}": measured(1.234) for what in TITLES for who in forms}
-        speedups = {f"{what}.{pair}": value for what in TITLES for pair, value in pairs.items()}
-        rows["layers"].append(Row(str(shape), facts, times_, speedups))
-        rows["sweep"].append(Row(str(shape), facts, times_, speedups))
-        who = ("xla", "shift", "scan", "default", "torch")
-        times_ = {f"{what}.{name}": measured(1.234) for what in TITLES for name in who}
-        speedups = {f"{what}.{pair}": value for what in TITLES for pair, value in pairs.items()}
-        facts = {"batch": 8} | {f"default_{what}": None for what in TITLES}  # the default as one more column
-        rows["depthwise"].append(Row(label(shape), facts, times_, speedups))
-    for mode in ("inference, batch 128, 224px", "training step, batch 128, 224px"):
-        times_ = {f"network.{form}": measured(1.234) for form in forms}
-        facts = {f"{what}_{form}": 1.234e9 for what in both for form in forms[:2]}
-        facts |= {"saving": 8.56, "network_share": 1.234}
-        rows["mobilenet"].append(Row(mode, facts, times_, {f"network.{p}": v for p, v in pairs.items()}))
-    accuracies = {
-        "accuracy_standard": 0.98765,
-        "accuracy_separable": 0.98765,
-        "train": 1348,
-        "test": 449,
-        "epochs": 30,
-        "batch": 64,
-    }
-    rows["digits"].append(Row("seed 0", {**accuracies, "curves": {"standard": [0.5, 0.9], "separable": [0.4, 0.8]}}))
-    facts = {"params_standard": 1.23e6, "params_separable": 1.23e6, "macs_standard": 1.23e6, "macs_separable": 1.23e6}
-    times_ = {f"step.{form}": measured(1.234) for form in forms[:3]}
-    rows["digits"].append(
-        Row(
-            "training step", {**facts, "saving": 8.765, "batch": 64}, times_, {f"step.{p}": v for p, v in pairs.items()}
-        )
-    )
-    device = _device.describe()
+    ceilings = {"device": "x", "flops": {"float32": 2e11}, "bandwidth": {"1000000": 9e10, "100000000": 2e10}}
     settings = {"dtype": "float32", "size": "full", "seed": 0}
-    return Report("2026-11-01T00:00:00+00:00", device, settings, [SuiteResult(n, 1.0, r) for n, r in rows.items()])
+    found = [SuiteResult(name, 1.0, rows) for name, rows in suites.items()]
+    return Report("2026-11-01T00:00:00+00:00", _device.describe(), settings, found, ceilings=ceilings)
+
+
+def timed(who, whats):
+    times_ = {f"{what}.{name}": measured(1.234) for what in whats for name in who}
+    pairs = {pair: value for pair, value in PAIRS.items() if set(pair.split("/")) <= set(who)}
+    return times_, {f"{what}.{pair}": value for what in whats for pair, value in pairs.items()}
+
+
+def wide_layers():
+    """With the names that the rows of a full run have."""
+    rows = []
+    who = ("standard", "standard-nhwc", "standard-nchw", "separable", "stock-nhwc", "stock-nchw")
+    for name, _ in _separable_conv.tasks(Settings("full")):
+        facts = {f"{what}_{form}": 1.234e9 for what in ("params", "macs", "bytes") for form in ALL[:2]}
+        facts |= {"intensity_standard": 1234.5, "intensity_separable": 123.4, "ratio": 0.1111, "theory": 0.1111}
+        facts |= {"batch": 128, "saving": 8.765, "axis": "channels", "in_channels": len(rows)}
+        facts |= {f"{what}_share": 1.234 for what in TITLES}
+        layer = name.startswith(("layer", "sweep"))
+        rows.append(Row(name, facts, *(timed(ALL[:5], TITLES) if layer else timed(who, ["forward"]))))
+    return rows
+
+
+def wide_depthwise():
+    who = ("xla", "shift", "scan", "default", "torch")
+    facts = {"batch": 8} | {f"default_{what}": None for what in TITLES}  # the default as one more column
+    shapes = (Shape(112, 512, 1024), Shape(14, 512, 1024, stride=2, kernel=11))
+    return [Row(label(shape), facts, *timed(who, TITLES)) for shape in shapes]
+
+
+def wide_models():
+    rows = []
+    for name, family in _families.FAMILIES.items():
+        for mode in _families.MODES:
+            facts = {f"{what}_{who}": 1.234e9 for what in ("params", "macs", "activations") for who in family.networks}
+            facts |= {"family": name, "mode": mode, "batch": 128, "shape": [224, 224, 3]}
+            paired = len(family.networks) > 1
+            facts |= {"saving": 8.56, "network_share": 1.234} if paired else {}
+            rows.append(Row(f"{name} {mode}", facts, *timed(ALL if paired else ("jaxml", "stock"), ["network"])))
+    return rows
+
+
+def wide_digits():
+    facts = {"train": 1348, "test": 449, "epochs": 30, "batch": 64}
+    facts |= {f"accuracy_{who}": 0.98765 for who in ALL[:2]}
+    trained = Row("seed 0", {**facts, "curves": {"standard": [0.5, 0.9], "separable": [0.4, 0.8]}})
+    facts = {f"{what}_{who}": 1.23e6 for what in ("params", "macs") for who in ALL[:2]}
+    return [trained, Row("training step", {**facts, "saving": 8.765, "batch": 64}, *timed(ALL[:3], ["step"]))]
 
 
 def test_every_table_fits_in_80_columns():
@@ -119,8 +156,8 @@ def test_every_plot_of_a_full_report_is_drawn(tmp_path):
     from benchmarks import _plots
 
     drawn = _plots.write_all(wide_report(), tmp_path)
-    assert {name: len(paths) for name, paths in drawn.items()} == {name: len(p) for name, p in _plots.PLOTS.items()}
-    assert set(drawn) == set(_suites.SUITES)
+    there = {result.name for result in wide_report().suites}  # `test_benchmark_suites` draws the others
+    assert {name: len(paths) for name, paths in drawn.items()} == {name: len(_plots.PLOTS[name]) for name in there}
 
 
 def test_figures_are_short():

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1] / "jaxml"
 RULES = {"custom_vjp", "custom_jvp", "defbilinear", "defjvp", "defvjp", "deflinear", "deflinear2", "primitive_jvps"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gradient", CUSTOM_GRADIENTS, ids=lambda gradient: gradient.name)
 def test_custom_gradient(gradient):
     report = gradient.check()

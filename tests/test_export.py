@@ -9,6 +9,7 @@ from cases import ALL
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ALL, ids=str)
 def test_export(case, rng):
     args = case.make_args(rng, "float32")

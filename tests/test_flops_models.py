@@ -34,7 +34,10 @@ def counted(name, shape, options, **count_options):
     return flops.count(lambda params, state, x: apply(params, state, x), params, state, x, **count_options)
 
 
-@pytest.mark.parametrize(("name", "options", "resolution", "exact", "paper"), MOBILENETS)
+@pytest.mark.parametrize(
+    ("name", "options", "resolution", "exact", "paper"),
+    [pytest.param(*row, marks=pytest.mark.slow if row[1] else ()) for row in MOBILENETS],
+)
 def test_mobilenet(name, options, resolution, exact, paper):
     cost = counted(name, (1, resolution, resolution, 3), options, params="params")
     assert (cost.macs, cost.uncounted) == (exact, {})

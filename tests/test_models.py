@@ -140,7 +140,9 @@ SMALL = {
 }
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name == "mobilenet_v1" else ()) for name in SMALL]
+)
 def test_every_parameter_has_a_gradient(name):
     options, shape = SMALL[name]
     apply, params, state = nn.functionalize(models.create(name, rngs=nnx.Rngs(0), num_classes=3, **options))

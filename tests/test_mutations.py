@@ -36,22 +36,26 @@ def distinct(cases: list[Case]) -> list[Case]:
     return list(chosen.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", distinct(MUTANTS), ids=str)
 def test_mutant_is_wrong(case):
     evidence.check_mutant(case)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", distinct(CORRECT), ids=str)
 def test_correct_case_is_right(case):
     evidence.check_correct(case)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", share([case for case in MUTANTS if "to 8 ULPs" not in case.group], 12, 1), ids=str)
 def test_mutant_is_found(case):
     verdict = judge("jaxml", case)
     assert verdict.outcome == "caught", verdict
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", share(CORRECT, 16, 1), ids=str)
 def test_correct_case_is_not_accused(case):
     verdict = judge("jaxml", case)

@@ -75,7 +75,7 @@ def test_extras():
 
 def test_torch_is_pinned():
     """Any other specifier resolves to a build with gigabytes of CUDA."""
-    assert PROJECT["optional-dependencies"]["peers"] == ["torch==2.13.0"]
+    assert PROJECT["optional-dependencies"]["peers"] == ["torch==2.13.0", "keras>=3.15"]
 
 
 def test_every_import_is_declared():

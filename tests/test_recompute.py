@@ -54,6 +54,7 @@ def test_forward_mode(arrays):
     equal(lambda f: lambda *a: jax.jvp(f, a, tuple(reversed([jnp.flip(t) for t in reversed(a)]))), *arrays)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("argnums", [0, 3])
 def test_second_and_third_order(arrays, argnums):
     along = lambda f: lambda *a: sum(g.sum() for g in jax.tree.leaves(jax.grad(cubed(f), (0, 1, 2, 3))(*a)))  # noqa: E731
@@ -61,6 +62,7 @@ def test_second_and_third_order(arrays, argnums):
     equal(lambda f: lambda *a: jax.jvp(jax.grad(along(f), argnums), a, a), *arrays)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axes", [(0, None, None, None), (None, None, None, 0), (0, 0, 0, 0)], ids=str)
 def test_vmap_of_gradients(arrays, axes):
     mapped = [a if axis is None else jnp.stack([a, -a, 2 * a]) for a, axis in zip(arrays, axes, strict=True)]
@@ -116,6 +118,7 @@ def test_module_equals_its_functions(rng):
         np.testing.assert_array_equal(norms[0].var[...], norms[1].var[...])
 
 
+@pytest.mark.slow
 def test_sharded_over_devices():
     code = """
         import jax, jax.numpy as jnp, numpy as np

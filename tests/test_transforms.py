@@ -34,6 +34,7 @@ def test_vmap(case, rng):
     assert_close(jax.jit(jax.vmap(case.fn))(*args), want, ROUNDING)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ALL, ids=str)
 def test_scan(case, rng):
     args, one_by_one = stacked(case, rng)

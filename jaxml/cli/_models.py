@@ -6,11 +6,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from jaxml import models
-
 
 def list_models(as_json: bool = typer.Option(False, "--json", help="Print JSON instead of a table.")) -> None:
     """List the models: parameters, input shape, family and paper."""
+    from jaxml import models  # with Flax, which `jaxml --help` does without
+
     listed = [models.info(name) for name in models.names()]
     if as_json:
         print(json.dumps([info._asdict() for info in listed], indent=2))

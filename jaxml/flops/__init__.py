@@ -1,5 +1,6 @@
 """What a program costs: MACs, FLOPs and bytes counted from its jaxpr, and closed forms for layers."""
 
+from jaxml.flops._ceilings import Ceilings as Ceilings
 from jaxml.flops._cost import Cost as Cost
 from jaxml.flops._count import count as count
 from jaxml.flops._errors import CountError as CountError
@@ -15,24 +16,33 @@ from jaxml.flops._formulas import pointwise as pointwise
 from jaxml.flops._formulas import separable as separable
 from jaxml.flops._formulas import separable_ratio as separable_ratio
 from jaxml.flops._mobilenet import mobilenet_v1 as mobilenet_v1
+from jaxml.flops._probe import ceilings as ceilings
+from jaxml.flops._roofline import Roofline as Roofline
+from jaxml.flops._roofline import roofline as roofline
+from jaxml.flops._roofline_plot import plot_roofline as plot_roofline
 from jaxml.flops._rules import Call as Call
 from jaxml.flops._rules import rule as rule
 
 __all__ = [
     "ITEMSIZE",
     "Call",
+    "Ceilings",
     "Cost",
     "CountError",
     "Explanation",
     "Gap",
     "LayerCost",
+    "Roofline",
+    "ceilings",
     "conv",
     "count",
     "depthwise",
     "explain",
     "linear",
     "mobilenet_v1",
+    "plot_roofline",
     "pointwise",
+    "roofline",
     "rule",
     "separable",
     "separable_ratio",

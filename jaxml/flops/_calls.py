@@ -10,7 +10,7 @@ from jaxml.flops._rules import size
 from jaxml.flops._rules_reduce import window_steps
 from jaxml.flops._tally import Scope, Tally, by_flops
 from jaxml.flops._trips import trips
-from jaxml.flops._walk import Walker, call_of, label_of
+from jaxml.flops._walk import Walker, call_of, dtype_of, label_of
 
 Handler = Callable[[Walker, Any, Scope, Sequence[Fact], Tally], list[Fact]]
 
@@ -42,8 +42,9 @@ def call(walker: Walker, eqn: Any, scope: Scope, known: Sequence[Fact], tally: T
 @_handles("shard_map")
 def shard_map(walker: Walker, eqn: Any, scope: Scope, known: Sequence[Fact], tally: Tally) -> list[Fact]:
     """The body has the shapes of one device; every device along the manual axes runs it."""
-    mesh, axes = eqn.params["mesh"], eqn.params.get("manual_axes")
-    devices = math.prod(mesh.shape[axis] for axis in (mesh.shape if axes is None else axes))
+    mesh, names = eqn.params["mesh"], ("newly_manual_axes", "manual_axes")  # as JAX has called them
+    axes = next((eqn.params[name] for name in names if name in eqn.params), mesh.shape)
+    devices = math.prod(mesh.shape[axis] for axis in axes)
     inner, results = walker.walk(eqn.params["jaxpr"], scope, known)
     tally.merge(inner, devices)
     return results
@@ -69,8 +70,10 @@ def while_loop(walker: Walker, eqn: Any, scope: Scope, known: Sequence[Fact], ta
         return []
     if walker.body_once:
         steps = 1
-    body, _ = walker.walk(eqn.params["body_jaxpr"], scope)
-    condition, _ = walker.walk(eqn.params["cond_jaxpr"], scope)
+    n_cond, n_body = eqn.params["cond_nconsts"], eqn.params["body_nconsts"]
+    carried = [Fact()] * (len(known) - n_cond - n_body)
+    body, _ = walker.walk(eqn.params["body_jaxpr"], scope, [*known[n_cond : n_cond + n_body], *carried])
+    condition, _ = walker.walk(eqn.params["cond_jaxpr"], scope, [*known[:n_cond], *carried])
     tally.merge(body, steps or 0)
     tally.merge(condition, (steps or 0) + (not walker.body_once))
     return []
@@ -82,13 +85,20 @@ def cond(walker: Walker, eqn: Any, scope: Scope, known: Sequence[Fact], tally: T
 
     The branches of a `lax.platform_dependent` compute the same in several ways, so the cheapest says what it costs.
     """
+    shown, walker.on_equation = walker.on_equation, None  # it is shown one branch
     branches = [walker.walk(branch, scope, known[1:])[0] for branch in eqn.params["branches"]]
+    walker.on_equation = shown
     if known[0].platform:
-        tally.merge(min(branches, key=by_flops))
+        chosen = min(branches, key=by_flops)
     elif isinstance(walker.branch, int):
-        tally.merge(branches[min(walker.branch, len(branches) - 1)])
+        chosen = branches[min(walker.branch, len(branches) - 1)]
     else:
-        tally.merge((max if walker.branch == "max" else min)(branches, key=by_flops))
+        chosen = (max if walker.branch == "max" else min)(branches, key=by_flops)
+        for name, reason in (item for branch in branches for item in branch.uncounted.items()):
+            tally.miss(name, reason)  # for which another branch may be the costliest
+    if shown is not None:
+        walker.walk(eqn.params["branches"][branches.index(chosen)], scope, known[1:])
+    tally.merge(chosen)
     return []
 
 
@@ -122,6 +132,7 @@ def pallas_call(walker: Walker, eqn: Any, scope: Scope, known: Sequence[Fact], t
     else:
         cost = Cost(0, int(declared.flops), int(declared.transcendentals), int(declared.bytes_accessed))
         tally.add(scope, "pallas_call", cost)
+        tally.product(dtype_of(eqn), cost.flops, cost.bytes)
     return []
 
 

@@ -11,13 +11,16 @@ from jax.extend.core import ClosedJaxpr
 from jax.interpreters import partial_eval
 
 from jaxml.flops import (  # noqa: F401  the rules enter themselves into the table
+    _rules_attention,
     _rules_conv,
     _rules_elementwise,
     _rules_linalg,
     _rules_moves,
+    _rules_opaque,
     _rules_products,
     _rules_random,
     _rules_reduce,
+    _rules_sparse,
 )
 from jaxml.flops._cost import Cost
 from jaxml.flops._errors import CountError
@@ -86,7 +89,8 @@ def traced(f: Callable[..., Any], *args: Any) -> ClosedJaxpr:
     if not callable(f):
         raise CountError(f"count: f must be a function, got {type(f).__name__}")
     try:
-        closed = jax.make_jaxpr(f)(*args)
+        # A jitted function knows which of its arguments are static.
+        closed = f.trace(*args).jaxpr if isinstance(f, jax.stages.Wrapped) else jax.make_jaxpr(f)(*args)
     except Exception as error:
         shapes = ", ".join(map(_shapes, args))
         message = str(error).strip().split("\n")[0] or type(error).__name__

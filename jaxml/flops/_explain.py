@@ -12,6 +12,8 @@ from jaxml.flops._cost import Cost
 from jaxml.flops._count import check_options, traced
 from jaxml.flops._errors import CountError
 from jaxml.flops._explain_text import explanation_text
+from jaxml.flops._rules import is_complex
+from jaxml.flops._rules_elementwise import ARITHMETIC, TRANSCENDENTAL
 from jaxml.flops._table import for_rich
 from jaxml.flops._walk import Walker
 
@@ -20,6 +22,7 @@ LIBRARY = (
     "cholesky", "lu", "geqrf", "geqp3", "qr", "householder_product", "ormqr", "eigh", "eig", "schur", "hessenberg",
     "svd", "tridiagonal", "tridiagonal_solve", "triangular_solve", "cholesky_update", "pallas_call", "ffi_call", "fft",
 )  # fmt: skip
+NOTHING_BEFORE = "this backend reports nothing before it compiles"
 EXAMINED_AT_MOST = 16  # kinds of equations lowered or compiled alone, to see what becomes of them
 
 
@@ -41,8 +44,8 @@ class Explanation:
     """jaxml's count beside XLA's two figures, and what lies between.
 
     lowered, compiled: FLOPs by XLA's `cost_analysis`, before and after it optimises; None where it gives none.
-    gaps: the reasons. What they leave, `unexplained(stage)`, is mostly conventions: XLA counts conversions and expands
-    transcendentals, sorting and random bits; the compiled program has merged or removed operations.
+    gaps: the reasons. What they leave, `unexplained(stage)`, is little before XLA optimises: conversions, folded
+    constants and the like; after that, what XLA merged, removed or added.
     """
 
     cost: Cost
@@ -88,9 +91,9 @@ def explain(
 ) -> Explanation:
     """jaxml's count of `f(*args)` beside the FLOPs XLA reports, and the reason for each gap between them.
 
-    The function is compiled, though not run. So are, where the compiled figure differs from the lowered one, its
-    convolutions one by one, to tell which of them XLA rewrites: the weight gradient of a depthwise convolution becomes
-    a dense one, say. Arguments and options are those of `count`.
+    The function is compiled, though not run. So are the costliest kinds of its equations, one by one, to tell which of
+    them XLA counts otherwise or rewrites: the weight gradient of a depthwise convolution becomes a dense one, say.
+    Arguments and options are those of `count`.
 
     Errors: `CountError` as `count`, and for a function that XLA cannot compile.
 
@@ -114,10 +117,12 @@ def explain(
         Gap("lowered", "branch", widest.flops - once.flops, "XLA counts the costliest branch"),
         Gap("lowered", "padding", read.flops - widest.flops, "XLA leaves out the taps that read padding"),
         *_library(read, program),
-        *_implementations(jaxpr, branch),
+        *_implementations(jaxpr, branch, program),
     ]
     if lowered is None:
-        gaps.append(Gap("lowered", "no figure", 0, "this backend reports nothing before it compiles"))
+        hidden = "custom_call" in program and jax.default_backend() != "gpu"
+        text = "it reports nothing: the work is done by calls into a library" if hidden else NOTHING_BEFORE
+        gaps.append(Gap("lowered", "no figure", 0, text))
     if compiled is None:
         gaps.append(Gap("compiled", "no figure", 0, "XLA reports nothing: the work is done by calls into a library"))
     elif lowered and abs(compiled - lowered) > 0.02 * lowered:
@@ -128,7 +133,7 @@ def explain(
 def _figures(f: Callable[..., Any], *args: Any) -> tuple[int | None, str, int | None]:
     """FLOPs before optimisation, the program then, FLOPs after. A backend that cannot tell says None or -1."""
     try:
-        lowered = jax.jit(f).lower(*args)
+        lowered = (f if isinstance(f, jax.stages.Wrapped) else jax.jit(f)).lower(*args)
         compiled = lowered.compile()
     except Exception as error:
         raise CountError(f"explain: XLA cannot compile this: {type(error).__name__}: {error}") from error
@@ -144,48 +149,74 @@ def _flops(analysis: Any) -> int | None:
 
 def _library(cost: Cost, program: str) -> list[Gap]:
     """What a library does. Only where the program calls one: some platforms expand these instead."""
-    if "custom_call" not in program:
-        return []
     return [
         Gap("lowered", "library", -part.flops, f"{name} is a call into a library, where XLA sees no FLOPs")
         for name, part in cost.by_primitive.items()
-        if name in LIBRARY and not (name == "fft" and "stablehlo.fft" in program)
+        if _is_called(name, program)
     ]
 
 
-def _implementations(jaxpr: Any, branch: str | int) -> list[Gap]:
-    """The primitives that a library brought with it and lowers as it pleases: jaxml's depthwise convolution, say."""
+def _is_called(name: str, program: str) -> bool:
+    return name in LIBRARY and "custom_call" in program and not (name == "fft" and "stablehlo.fft" in program)
+
+
+def _implementations(jaxpr: Any, branch: str | int, program: str) -> list[Gap]:
+    """Equations that XLA gets as other operations: jaxml's depthwise convolution, complex products, sorting, erf."""
+
+    def wanted(eqn: Any) -> bool:
+        name = eqn.primitive.name
+        same = name in ARITHMETIC or name in ("dot_general", "conv_general_dilated")
+        return not _is_called(name, program) and (not same or any(is_complex(v.aval) for v in eqn.invars))
+
     gaps = []
-    for eqn, cost, times in _costliest(jaxpr, branch, lambda eqn: hasattr(eqn.primitive, "plain")):
-        before = _flops(jax.jit(partial(eqn.primitive.bind, **eqn.params)).lower(*_operands(eqn)).cost_analysis())
+    for eqn, cost, times in _costliest(jaxpr, branch, wanted):
+        before = _alone(eqn, compile=False)[0]
         if before is not None:
-            text = f"{eqn.primitive.name} of {_shapes(eqn)} is lowered to other operations than it counts as"
+            text = f"{eqn.primitive.name} of {_shapes(eqn)} is {before:,} FLOPs as it is lowered, not {cost.flops:,}"
             gaps.append(Gap("lowered", "implementation", (before - cost.flops) * times, text))
     return gaps
 
 
 def _expansions(jaxpr: Any, branch: str | int) -> list[Gap]:
-    """The convolutions that cost more as XLA compiles them; each is compiled alone."""
+    """The equations that cost more as XLA compiles them; each is compiled alone."""
+
+    def wanted(eqn: Any) -> bool:
+        name = eqn.primitive.name
+        return name not in ARITHMETIC and name not in TRANSCENDENTAL and "dot_general" not in name
+
     gaps = []
-    for eqn, _, times in _costliest(jaxpr, branch, lambda eqn: "dot_general" not in eqn.primitive.name):
-        before, _, after = _figures(partial(eqn.primitive.bind, **eqn.params), *_operands(eqn))
+    for eqn, _, times in _costliest(jaxpr, branch, wanted):
+        before, after = _alone(eqn)
         if before and after and after > 1.05 * before:
             text = f"XLA expands {_kind(eqn)} of {_shapes(eqn)}, to {after / before:.1f} times the FLOPs"
             gaps.append(Gap("compiled", "expansion", (after - before) * times, text))
     return gaps
 
 
+def _alone(eqn: Any, compile: bool = True) -> tuple[int | None, int | None]:
+    """XLA's two figures for one equation; None where it cannot stand alone, such as a sum over the devices."""
+    try:
+        lowered = jax.jit(partial(eqn.primitive.bind, **eqn.params)).lower(*_operands(eqn))
+        before = _flops(lowered.cost_analysis())
+        return before, _flops(lowered.compile().cost_analysis()) if compile else None
+    except Exception:
+        return None, None
+
+
 def _costliest(jaxpr: Any, branch: str | int, wanted: Callable[[Any], bool]) -> list[tuple[Any, Cost, int]]:
-    """Equations with MACs, each kind once with its cost, and how often there is one like it; the costliest first."""
+    """Equations that compute, each kind once with its cost, and how often there is one like it; the costliest first."""
     found: dict[str, tuple[Any, Cost, int]] = {}
 
+    def work(cost: Cost) -> int:
+        return cost.flops + cost.transcendentals
+
     def see(eqn: Any, cost: Cost) -> None:
-        if cost.macs and wanted(eqn):
+        if work(cost) and wanted(eqn):
             key = str((eqn.primitive.name, [str(v.aval) for v in eqn.invars], sorted(map(str, eqn.params.items()))))
             found[key] = eqn, cost, found[key][2] + 1 if key in found else 1
 
     Walker(branch=branch, body_once=True, padding="exclude", on_equation=see).walk(jaxpr, ())
-    return sorted(found.values(), key=lambda item: -item[1].macs * item[2])[:EXAMINED_AT_MOST]
+    return sorted(found.values(), key=lambda item: -work(item[1]) * item[2])[:EXAMINED_AT_MOST]
 
 
 def _operands(eqn: Any) -> list[jax.ShapeDtypeStruct]:

@@ -22,7 +22,7 @@ def _rows(found: Any) -> Iterator[tuple[str, str, str]]:
 
 
 _STAGE = {"lowered": "cost_analysis before XLA optimises", "compiled": "cost_analysis of the program that runs"}
-_REST = {"lowered": "other conventions: conversions, random bits, sorting", "compiled": "merged or removed operations"}
+_REST = {"lowered": "conversions, folded constants and the like", "compiled": "merged, removed or added operations"}
 
 
 def explanation_text(found: Any) -> str:

@@ -19,8 +19,10 @@ class Call:
     name, params: of the primitive, as `jax.make_jaxpr` prints them.
     inputs, outputs: abstract values with `shape` and `dtype`.
     padding: "include" or "exclude": whether taps on padding count.
-    reversed: for each input, whether an odd number of `lax.rev` made it: the mark of a convolution's d/dx.
+    reversed: for each input, whether an odd number of `lax.rev` of a transposition made it: the mark of a convolution's
+        d/dx.
     reversed_later: the same for what becomes of the first output.
+    transposed: how many transpositions it comes from: 0 in the program as it was written, 1 in its gradient.
     moved: bytes of all the inputs and outputs, each variable once and constants not at all.
     """
 
@@ -31,6 +33,7 @@ class Call:
     padding: str = "include"
     reversed: tuple[bool, ...] = ()
     reversed_later: bool = False
+    transposed: int = 0
     moved: int = 0
 
     @property

@@ -54,12 +54,15 @@ def _axes(call: Call) -> list[Axis]:
 def _roles(call: Call) -> tuple[str, str, str]:
     """Which of the three arrays each of the operands and the result is.
 
-    JAX's transposition leaves marks: a sum over the batch has the batch where the channels are otherwise, as the only
-    layouts that anybody uses have them, and what must run backwards has been through `lax.rev`.
+    JAX's transposition leaves marks: its name; a sum over the batch has the batch where the channels are otherwise, as
+    the only layouts that anybody uses have them; and what must run backwards has been through `lax.rev`.
     """
     numbers = call.params["dimension_numbers"]
+    if not call.transposed:
+        return FORWARD
     if numbers.lhs_spec[0] > numbers.lhs_spec[1]:
-        return ("output", "input", "kernel") if call.reversed_later else ("input", "output", "kernel")
+        later = call.reversed_later and call.transposed > 1
+        return ("output", "input", "kernel") if later else ("input", "output", "kernel")
     if not any(call.reversed[1:2]):
         return FORWARD
     if numbers.out_spec[0] > numbers.out_spec[1]:

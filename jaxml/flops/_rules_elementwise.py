@@ -1,16 +1,18 @@
 """Elementwise operations: one FLOP an element, transcendentals apart, conversions nothing."""
 
+from typing import Any
+
 from jaxml.flops._cost import Cost
 from jaxml.flops._rules import Call, is_complex, rule, size
 
 # Real operations in one complex operation; the others make two, one for each part.
-COMPLEX = {"mul": 6, "square": 5, "div": 11, "abs": 3, "integer_pow": 6}
+COMPLEX = {"mul": 6, "square": 5, "div": 11, "abs": 3}
 
 ARITHMETIC = (
     "add", "sub", "mul", "div", "rem", "neg", "abs", "sign", "max", "min", "square", "add_any", "mulhi", "nextafter",
     "floor", "ceil", "round", "eq", "ne", "lt", "le", "gt", "ge", "eq_to", "lt_to", "le_to", "and", "or", "xor", "not",
     "is_finite", "select_n", "shift_left", "shift_right_logical", "shift_right_arithmetic", "population_count", "clz",
-    "conj", "add_jaxvals",
+    "conj", "reciprocal", "add_jaxvals",
 )  # fmt: skip
 TRANSCENDENTAL = (
     "exp", "exp2", "expm1", "log", "log1p", "pow", "sqrt", "rsqrt", "cbrt", "logistic", "sin", "cos", "tan", "asin",
@@ -20,15 +22,20 @@ TRANSCENDENTAL = (
 )  # fmt: skip
 
 
+def real_operations(name: str, aval: Any) -> int:
+    """What the operation `name` on one element of this type makes."""
+    return COMPLEX.get(name, 2) if is_complex(aval) else 1
+
+
 @rule(*ARITHMETIC)
 def arithmetic(call: Call) -> Cost:
-    return Cost(other=call.size * (COMPLEX.get(call.name, 2) if is_complex(call.inputs[-1]) else 1))
+    return Cost(other=call.size * real_operations(call.name, call.inputs[-1]))
 
 
 @rule("addupdate")
 def addupdate(call: Call) -> Cost:
     """`ref[...] += x` has no output; x is the second operand."""
-    return Cost(other=size(call.inputs[1]))
+    return Cost(other=size(call.inputs[1]) * real_operations("add", call.inputs[1]))
 
 
 @rule(*TRANSCENDENTAL)
@@ -44,6 +51,7 @@ def clamp(call: Call) -> Cost:
 @rule("integer_pow")
 def integer_pow(call: Call) -> Cost:
     """Squarings and products of the binary method, and a division for a negative exponent."""
-    y = abs(call.params["y"])
-    products = max(y.bit_length() - 1 + y.bit_count() - 1, 0) + (call.params["y"] < 0)
-    return Cost(other=products * call.size * (COMPLEX["integer_pow"] if is_complex(call.inputs[0]) else 1))
+    y, x = abs(call.params["y"]), call.inputs[0]
+    products = max(y.bit_length() - 1 + y.bit_count() - 1, 0) * real_operations("mul", x)
+    divisions = real_operations("div", x) if call.params["y"] < 0 else 0
+    return Cost(other=call.size * (products + divisions))

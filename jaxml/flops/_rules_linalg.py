@@ -39,17 +39,29 @@ def lu(call: Call) -> Cost:
     return _each(call, m * n**2 - n**3 / 3)
 
 
-@rule("geqrf", "geqp3", "qr")
-def qr(call: Call) -> Cost:
+@rule("geqrf", "geqp3")
+def geqrf(call: Call) -> Cost:
     m, n = _sides(call)
     return _each(call, 2 * m * n**2 - 2 * n**3 / 3)
+
+
+@rule("qr")
+def qr(call: Call) -> Cost:
+    """The factorisation, and its reflections multiplied out to the columns of Q, which may then not be used."""
+    m, n = _sides(call)
+    columns = call.outputs[0].shape[-1]
+    return _each(call, 2 * m * n**2 - 2 * n**3 / 3 + _multiplied_out(call.inputs[0].shape[-2], columns, n))
+
+
+def _multiplied_out(m: int, n: int, k: int) -> float:
+    """The first n columns of a product of k reflections."""
+    return 4 * m * n * k - 2 * (m + n) * k**2 + 4 * k**3 / 3
 
 
 @rule("householder_product")
 def householder_product(call: Call) -> Cost:
     m, n = call.inputs[0].shape[-2:]
-    k = call.inputs[1].shape[-1]
-    return _each(call, 4 * m * n * k - 2 * (m + n) * k**2 + 4 * k**3 / 3)
+    return _each(call, _multiplied_out(m, n, call.inputs[1].shape[-1]))
 
 
 @rule("ormqr")

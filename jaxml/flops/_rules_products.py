@@ -28,6 +28,14 @@ def ragged_dot_general(call: Call) -> Cost:
     return macs(call, size(call.inputs[0]) * free)
 
 
+@rule("scaled_matmul", "scaled_matmul_wrapper", "scaled_dot")
+def scaled_dot(call: Call) -> Cost:
+    """A product of numbers in blocks, each number multiplied by the scale of its block first."""
+    a, b = call.inputs[:2]
+    (contracted, _), _ = call.params.get("dimension_numbers", (((2,), (2,)), ((0,), (0,))))
+    return Cost(macs=call.size * math.prod(a.shape[d] for d in contracted), other=size(a) + size(b))
+
+
 @rule("symmetric_product")
 def symmetric_product(call: Call) -> Cost:
     """`alpha a aᵀ + beta c`."""

@@ -4,7 +4,8 @@ import math
 
 from jaxml.flops._cost import Cost
 from jaxml.flops._rules import Call, rule, size
-from jaxml.flops._taps import Axis, pairs, read_pairs
+from jaxml.flops._rules_elementwise import real_operations
+from jaxml.flops._taps import Axis, met, pairs, read_pairs
 
 # Operations of one step of a cumulative logaddexp: max, sub, abs, neg, add; exp and log1p.
 LOGADDEXP, LOGADDEXP_TRANSCENDENTALS = 5, 2
@@ -15,23 +16,31 @@ LOGADDEXP, LOGADDEXP_TRANSCENDENTALS = 5, 2
 )
 def reduce(call: Call) -> Cost:
     """n numbers take n - 1 operations."""
-    return Cost(other=max(size(call.inputs[0]) - call.size, 0))
+    return Cost(other=max(size(call.inputs[0]) - call.size, 0) * _each(call))
+
+
+def _each(call: Call) -> int:
+    return real_operations("mul" if "prod" in call.name else "add", call.inputs[0])
 
 
 def window_steps(call: Call, output: int = 0) -> int:
-    """Operations of all the windows: taps less one for each output. Taps on padding count as `padding` says."""
+    """Operations of all the windows: taps less one, for each output that has any.
+
+    Taps on padding count as `padding` says.
+    """
     p, spatial, out = call.params, call.inputs[0].shape, call.outputs[output].shape
     ones = (1,) * len(spatial)
     steps = p["window_strides"], p.get("base_dilation", ones), p.get("window_dilation", ones)
     before = [pads[0] for pads in p["padding"]]
     axes = list(map(Axis, spatial, p["window_dimensions"], out, *steps, before))
-    taps = math.prod(read_pairs(axis) if call.padding == "exclude" else pairs(axis, (1, 2)) for axis in axes)
-    return max(taps - math.prod(out), 0)
+    read = call.padding == "exclude"
+    taps = math.prod(read_pairs(axis) if read else pairs(axis, (1, 2)) for axis in axes)
+    return taps - math.prod(met(axis, padding=not read) for axis in axes)
 
 
 @rule("reduce_window_sum", "reduce_window_max", "reduce_window_min")
 def reduce_window(call: Call) -> Cost:
-    return Cost(other=window_steps(call))
+    return Cost(other=window_steps(call) * _each(call))
 
 
 @rule("select_and_gather_add")
@@ -47,12 +56,12 @@ def select_and_scatter(call: Call) -> Cost:
     if call.name == "select_and_scatter":
         operand, source = call.inputs[0], call.inputs[1]
     forward = Call("reduce_window_max", (operand,), (source,), call.params, call.padding)
-    return Cost(other=window_steps(forward) + size(source))
+    return Cost(other=window_steps(forward) + size(source) * real_operations("add", source))
 
 
 @rule("cumsum", "cumprod", "cummax", "cummin")
 def cumulative(call: Call) -> Cost:
-    return Cost(other=_steps(call))
+    return Cost(other=_steps(call) * _each(call))
 
 
 @rule("cumlogsumexp")

@@ -26,7 +26,7 @@ def cost_text(cost: Any) -> str:
     for title, rows in _tables(cost):
         lines += ["", f"{title:<30}" + "".join(f"{name:>10}" for name in COLUMNS)]
         lines += [f"{_cut(name, 30):<30}" + "".join(f"{cell:>10}" for cell in cells) for name, cells in rows]
-    return "\n".join(lines + list(_missing(cost)))
+    return "\n".join(lines + list(missing(cost)))
 
 
 def for_rich(text: str) -> str:
@@ -67,7 +67,7 @@ def _cells(part: Any, whole: Any) -> Sequence[str]:
     return (*map(quantity, (part.macs, part.flops, part.transcendentals, part.bytes)), share)
 
 
-def _missing(cost: Any) -> Iterator[str]:
+def missing(cost: Any) -> Iterator[str]:
     if cost.uncounted:
         yield ""
         yield "NOT COUNTED, so that all of the above are lower bounds:"

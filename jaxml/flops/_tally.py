@@ -1,25 +1,44 @@
 """The counts of a program while it is walked, by scope and primitive."""
 
+from dataclasses import dataclass
+
 from jaxml.flops._cost import Cost
 
 Scope = tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Product:
+    """One execution of a matrix product, a convolution or a kernel: what no compiler fuses away."""
+
+    dtype: str
+    flops: int
+    bytes: int
+
+
 class Tally:
-    """Costs by `(scope, primitive)`, and what could not be counted."""
+    """Costs by `(scope, primitive)`, how often each product runs, and what could not be counted."""
 
     def __init__(self) -> None:
         self.rows: dict[tuple[Scope, str], Cost] = {}
+        self.products: dict[Product, int] = {}
         self.uncounted: dict[str, str] = {}
 
     def add(self, scope: Scope, name: str, cost: Cost) -> None:
         key = (scope, name)
         self.rows[key] = self.rows[key] + cost if key in self.rows else cost
 
+    def product(self, dtype: str, flops: int, nbytes: int) -> None:
+        """One execution; a roofline needs each apart, since its own bytes set the bandwidth."""
+        key = Product(dtype, flops, nbytes)
+        self.products[key] = self.products.get(key, 0) + 1
+
     def merge(self, other: "Tally", times: int = 1) -> None:
         """All that `other` has, `times` over."""
         for (scope, name), cost in other.rows.items():
             self.add(scope, name, cost * times if times != 1 else cost)
+        for product, number in other.products.items():
+            self.products[product] = self.products.get(product, 0) + number * times
         if times:
             for name, reason in other.uncounted.items():
                 self.miss(name, reason)

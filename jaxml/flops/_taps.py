@@ -37,6 +37,20 @@ def pairs(axis: Axis, which: tuple[int, int]) -> int:
     return _count(sizes[i], sizes[j], steps[i], steps[j], -a.before, abs(steps[third]), None)
 
 
+def met(axis: Axis, padding: bool) -> int:
+    """Results that meet an element of the left operand, or with `padding` a place on padding: not zeros in between."""
+    if padding and axis.lhs_step == 1:
+        return axis.out if axis.rhs else 0
+    found = np.zeros(axis.out, bool)
+    for k in range(axis.rhs):
+        position = np.arange(axis.out, dtype=np.int64) * axis.out_step + k * axis.rhs_step - axis.before
+        hit = position % axis.lhs_step == 0
+        found |= hit if padding else hit & (position >= 0) & (position < axis.lhs * axis.lhs_step)
+        if found.all():
+            break
+    return int(np.count_nonzero(found))
+
+
 @functools.lru_cache(4096)
 def _count(a: int, b: int, by_a: int, by_b: int, before: int, step: int, limit: int | None) -> int:
     """Pairs (i < a, j < b) whose position `i*by_a + j*by_b - before` is a multiple of `step`, and in 0..limit*step."""

@@ -1,16 +1,16 @@
 """How often a `while` runs, where that can be proved from the program alone."""
 
-import math
 import operator
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from jax.extend.core import Literal
 
 from jaxml.flops._facts import Fact, constant
 
-COMPARE = {"lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge}
-MIRRORED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
+COMPARE = {"lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge, "ne": operator.ne}
+MIRRORED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "ne": "ne"}
 
 
 def trips(params: Any, facts: Sequence[Fact]) -> int | None:
@@ -21,9 +21,10 @@ def trips(params: Any, facts: Sequence[Fact]) -> int | None:
     n_cond, n_body = params["cond_nconsts"], params["body_nconsts"]
     cond, body = params["cond_jaxpr"].jaxpr, params["body_jaxpr"].jaxpr
     consts, init = facts[:n_cond], facts[n_cond + n_body :]
-    if len(cond.eqns) != 1 or cond.outvars[0] not in cond.eqns[0].outvars or cond.eqns[0].primitive.name not in COMPARE:
+    made = _made(cond, cond.outvars[0])
+    if made is None or made.primitive.name not in COMPARE:
         return None
-    name, (left, right) = cond.eqns[0].primitive.name, cond.eqns[0].invars
+    name, (left, right) = made.primitive.name, (_unconverted(cond, v) for v in made.invars)
     for compare, counter, limit in ((name, left, right), (MIRRORED[name], right, left)):
         carried = _position(counter, cond.invars[n_cond:])
         end = _constant(limit, cond, body, n_cond, n_body, consts, init)
@@ -31,18 +32,41 @@ def trips(params: Any, facts: Sequence[Fact]) -> int | None:
             continue
         step = _step(body, body.invars[n_body + carried], body.outvars[carried])
         if step is not None and isinstance(end, int):
-            return _steps(compare, begin, end, step)
+            steps = _steps(compare, begin, end, step)
+            return steps if steps is not None and _fits(begin, end, begin + steps * step, carry=counter.aval) else None
     return None
 
 
 def _steps(compare: str, begin: int, end: int, step: int) -> int | None:
     if not COMPARE[compare](begin, end):
         return 0
-    if (step > 0) != (compare in ("lt", "le")) or step == 0:
+    distance, up = abs(end - begin), end > begin if compare == "ne" else compare in ("lt", "le")
+    if step == 0 or (step > 0) != up or (compare == "ne" and distance % step):
         return None  # it would never end, or by overflow
-    inclusive = compare in ("le", "ge")
-    distance = abs(end - begin)
-    return distance // abs(step) + 1 if inclusive else math.ceil(distance / abs(step))
+    return distance // abs(step) + 1 if compare in ("le", "ge") else -(-distance // abs(step))
+
+
+def _fits(*values: int, carry: Any) -> bool:
+    """Whether the counter can hold all of these, so that it does not wrap around."""
+    if not np.issubdtype(carry.dtype, np.integer):
+        return False
+    limits = np.iinfo(carry.dtype)
+    return all(limits.min <= value <= limits.max for value in values)
+
+
+def _made(jaxpr: Any, var: Any) -> Any:
+    """The equation that makes a variable, if there is one."""
+    return next((eqn for eqn in jaxpr.eqns if any(v is var for v in eqn.outvars)), None)
+
+
+def _unconverted(jaxpr: Any, var: Any) -> Any:
+    """What a variable was before it was made wider or narrower: the same number, where both types can hold it."""
+    made = _made(jaxpr, var)
+    if made is not None and made.primitive.name == "convert_element_type":
+        before, after = (v.aval.dtype for v in (made.invars[0], var))
+        if np.issubdtype(before, np.integer) and np.can_cast(before, after, "safe"):
+            return _unconverted(jaxpr, made.invars[0])
+    return var
 
 
 def _position(var: Any, variables: Sequence[Any]) -> int | None:
@@ -63,7 +87,7 @@ def _constant(limit: Any, cond: Any, body: Any, n_cond: int, n_body: int, consts
 
 def _step(body: Any, before: Any, after: Any) -> int | None:
     """What the body adds to the counter, if that is a constant."""
-    made = next((eqn for eqn in body.eqns if any(v is after for v in eqn.outvars)), None)
+    made = _made(body, after)
     if made is None or made.primitive.name not in ("add", "sub"):
         return None
     left, right = made.invars

@@ -1,7 +1,10 @@
 """Batch normalisation, an activation and a convolution as one, for networks that are trained in little memory."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
 
+import jax
 from jaxtyping import Array, Float
 
 from jaxml.functional._activations import relu
@@ -26,6 +29,7 @@ def batch_norm_conv(
     momentum: float = 0.9,
     eps: float = 1e-5,
     axis_name: str | None = None,
+    scope: str | None = None,
 ) -> tuple[Float[Array, "*out O"], Float[Array, " C"], Float[Array, " C"]]:
     """Convolve the activation of a batch-normalised x, and keep x alone for the backward pass.
 
@@ -33,8 +37,9 @@ def batch_norm_conv(
 
     Shapes: x `(..., C)`; mean, var, scale, bias `(C,)`; w and y as `conv` has them -> y, new_mean `(C,)`, new_var
     `(C,)`. `conv` is any function linear in each of its two arrays, with its options bound: `conv1d` to `conv3d`,
-    `partial(depthwise_conv2d, stride=2)`, `pointwise_conv2d`, `linear`. `activation` is elementwise. The other options
-    are those of `batch_norm`.
+    `partial(depthwise_conv2d, stride=2)`, `pointwise_conv2d`, `linear`. `activation` is elementwise. `scope` is a
+    `jax.named_scope` for all but `conv`, so that a profile tells the two apart. The other options are those of
+    `batch_norm`.
 
     Value and derivatives are those of the three calls one after the other, to rounding. But written so, the layer keeps
     `activation(z)` for the gradient by w beside the x that batch norm needs: here it is computed again when its turn in
@@ -54,14 +59,18 @@ def batch_norm_conv(
     (1, 4, 4, 3)
     """
     f = "batch_norm_conv"
-    scale, bias = checked_operands(f, x, mean, var, scale, bias, momentum, eps)
-    check_float(f, x=x, w=w)
-    statistics, mean, var = new_statistics(f, as_rows(x), mean, var, train, momentum, axis_name)
+    named = nullcontext if scope is None else partial(jax.named_scope, scope)
+    with named():
+        scale, bias = checked_operands(f, x, mean, var, scale, bias, momentum, eps)
+        check_float(f, x=x, w=w)
+        rows = as_rows(x)
+        statistics, mean, var = new_statistics(f, rows, mean, var, train, momentum, axis_name)
 
     def produce(rows: Array, *operands: Array) -> Array:
-        return activation(normalised(rows, *operands, eps=eps))
+        with named():
+            return activation(normalised(rows, *operands, eps=eps))
 
     def convolve(z: Array, w: Array) -> Array:
         return conv(z.reshape(x.shape), w)
 
-    return recomputed(produce, convolve)(w, as_rows(x), *statistics, scale, bias), mean, var
+    return recomputed(produce, convolve)(w, rows, *statistics, scale, bias), mean, var

@@ -10,6 +10,7 @@ import jaxml.functional as F
 from jaxml import nn
 from jaxml.functional._checks import check_choice
 from jaxml.functional._padding import Padding
+from jaxml.nn._scope import scope, within
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"relu": F.relu, "relu6": F.relu6}
 
@@ -42,19 +43,25 @@ def run(layers: Sequence[Layer], activation: str, x: Array, *, train: bool, reco
     """`x = act(norm(conv(x)))` for every `(conv, norm)` in turn; the convolutions have no bias.
 
     With `recompute`, each norm and activation goes with the convolution after it, by `F.batch_norm_conv`, so that the
-    backward pass keeps one array a layer instead of two.
+    backward pass keeps one array a layer instead of two. The activation is in the scope of the norm.
     """
     act = ACTIVATIONS[activation]
+
+    def activated(norm: nn.BatchNorm, x: Array) -> Array:
+        with scope(norm):
+            return act(norm(x, train=train))
+
     if not recompute:
         for conv, norm in layers:
-            x = act(norm(conv(x, train=train), train=train))
+            x = activated(norm, conv(x, train=train))
         return x
     (conv, norm), *rest = layers
     x = conv(x, train=train)
     for conv, next_norm in rest:
-        x = norm.then(x, conv.w[...].astype(x.dtype), conv=conv.function(), activation=act, train=train)
+        convolve = within(conv, conv.function())
+        x = norm.then(x, conv.w[...].astype(x.dtype), conv=convolve, activation=act, train=train)
         norm = next_norm
-    return act(norm(x, train=train))
+    return activated(norm, x)
 
 
 class ConvBlock(nnx.Module):

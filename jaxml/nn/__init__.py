@@ -16,6 +16,9 @@ from jaxml.nn._pool import AvgPool as AvgPool
 from jaxml.nn._pool import GlobalAvgPool as GlobalAvgPool
 from jaxml.nn._pool import GlobalMaxPool as GlobalMaxPool
 from jaxml.nn._pool import MaxPool as MaxPool
+from jaxml.nn._summary import Summary as Summary
+from jaxml.nn._summary import SummaryRow as SummaryRow
+from jaxml.nn._summary import summary as summary
 
 __all__ = [
     "Activation",
@@ -31,7 +34,10 @@ __all__ = [
     "MaxPool",
     "SeparableConv",
     "Sequential",
+    "Summary",
+    "SummaryRow",
     "abstract",
     "count_params",
     "functionalize",
+    "summary",
 ]

@@ -9,6 +9,7 @@ from jaxtyping import Array, DTypeLike, Float
 
 import jaxml.functional as F
 from jaxml.functional._checks import check_positive
+from jaxml.nn._scope import returned, scope_name, scoped
 
 
 class BatchNorm(nnx.Module):
@@ -56,6 +57,7 @@ class BatchNorm(nnx.Module):
         self.mean = nnx.BatchStat(jnp.zeros((features,), param_dtype))
         self.var = nnx.BatchStat(jnp.ones((features,), param_dtype))
 
+    @scoped
     def __call__(self, x: Float[Array, "*batch C"], *, train: bool = False) -> Float[Array, "*batch C"]:
         # No cast of statistics or parameters: F.batch_norm computes in theirs and returns x's dtype.
         y, mean, var = F.batch_norm(self._input(x), *self._operands(), train=train, **self._options())
@@ -70,8 +72,12 @@ class BatchNorm(nnx.Module):
         activation: Callable[[Array], Array],
         train: bool = False,
     ) -> Float[Array, "*out O"]:
-        """`conv(activation(self(x)), w)` by `F.batch_norm_conv`, which keeps x alone for the backward pass."""
-        options = {**self._options(), "conv": conv, "activation": activation}
+        """`conv(activation(self(x)), w)` by `F.batch_norm_conv`, which keeps x alone for the backward pass.
+
+        All of it but `conv` is in this layer's scope.
+        """
+        options = {**self._options(), "conv": conv, "activation": activation, "scope": scope_name(self)}
+        returned(self, x)  # what is normalised has the shape of x
         y, mean, var = F.batch_norm_conv(self._input(x), *self._operands(), w, train=train, **options)
         return self._moved(y, mean, var, train)
 

@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from jaxml.nn._scope import naming
+
 # A pytree of nested mappings by attribute name (NNX's own `State`).
 Tree = Mapping[Any, Any]
 Apply = Callable[..., tuple[Any, Tree]]
@@ -49,7 +51,8 @@ def functionalize(model: nnx.Module) -> tuple[Apply, Tree, Tree]:
         params, state = jax.tree.map(jnp.asarray, (params, state))  # a checkpoint may hold NumPy arrays
         # Of plain arrays nnx.merge makes fresh variables: they belong to this trace, and are shared with no one.
         module = nnx.merge(graphdef, params, state)
-        output = module(*args, **kwargs)
+        with naming(module):
+            output = module(*args, **kwargs)
         new_graphdef, new_params, new_state = _split(module)
         if new_graphdef != graphdef or jax.tree.structure(new_state) != trees["state"]:
             raise RuntimeError(

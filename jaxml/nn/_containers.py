@@ -7,6 +7,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Shaped
 
 import jaxml.functional as F
+from jaxml.nn._scope import scoped
 
 
 class Flatten(nnx.Module):
@@ -17,6 +18,7 @@ class Flatten(nnx.Module):
     (2, 192)
     """
 
+    @scoped
     def __call__(self, x: Shaped[Array, "N ..."], *, train: bool = False) -> Shaped[Array, "N D"]:
         return F.flatten(x)
 
@@ -36,6 +38,7 @@ class Activation(nnx.Module):
             raise TypeError(f"Activation: fn must be callable, got {type(fn).__name__}")
         self.fn = fn
 
+    @scoped
     def __call__(self, x: Float[Array, "..."], *, train: bool = False) -> Array:
         return self.fn(x)
 

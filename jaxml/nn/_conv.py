@@ -12,6 +12,7 @@ from jaxml.functional import init
 from jaxml.functional._checks import check_choice, check_positive
 from jaxml.functional._padding import Padding
 from jaxml.nn._common import IntOrTuple, cast, check_groups, freeze_padding, spatial
+from jaxml.nn._scope import scoped
 
 _CONV = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 
@@ -62,6 +63,7 @@ class Conv(nnx.Module):
         self.w = nnx.Param(w_init(rngs.params(), shape, param_dtype))
         self.b = nnx.Param(jnp.zeros((out_features,), param_dtype)) if use_bias else None
 
+    @scoped
     def __call__(self, x: Float[Array, "N *spatial C"], *, train: bool = False) -> Float[Array, "N *out O"]:
         return self.function()(*cast(x, self.w[...], None if self.b is None else self.b[...], dtype=self.dtype))
 
@@ -122,6 +124,7 @@ class DepthwiseConv(nnx.Module):
         self.w = nnx.Param(w_init(rngs.params(), shape, param_dtype))
         self.b = nnx.Param(jnp.zeros((channels * multiplier,), param_dtype)) if use_bias else None
 
+    @scoped
     def __call__(self, x: Float[Array, "N H W C"], *, train: bool = False) -> Float[Array, "N H2 W2 O"]:
         return self.function()(*cast(x, self.w[...], None if self.b is None else self.b[...], dtype=self.dtype))
 
@@ -187,6 +190,7 @@ class SeparableConv(nnx.Module):
         self.w_pointwise = nnx.Param(init_pointwise(rngs.params(), (inner, out_features), param_dtype))
         self.b = nnx.Param(jnp.zeros((out_features,), param_dtype)) if use_bias else None
 
+    @scoped
     def __call__(self, x: Float[Array, "N H W C"], *, train: bool = False) -> Float[Array, "N H2 W2 O"]:
         b = None if self.b is None else self.b[...]
         x, wd, wp, b = cast(x, self.w_depthwise[...], self.w_pointwise[...], b, dtype=self.dtype)

@@ -5,6 +5,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 import jaxml.functional as F
+from jaxml.nn._scope import scoped
 
 
 class Dropout(nnx.Module):
@@ -29,6 +30,7 @@ class Dropout(nnx.Module):
         self.rate = rate
         self.key = nnx.Variable(rngs.dropout())
 
+    @scoped
     def __call__(self, x: Float[Array, "..."], *, train: bool = False) -> Float[Array, "..."]:
         key = self.key[...]
         if train:

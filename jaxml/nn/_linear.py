@@ -8,6 +8,7 @@ import jaxml.functional as F
 from jaxml.functional import init
 from jaxml.functional._checks import check_positive
 from jaxml.nn._common import cast
+from jaxml.nn._scope import scoped
 
 
 class Linear(nnx.Module):
@@ -43,6 +44,7 @@ class Linear(nnx.Module):
         self.w = nnx.Param(w_init(rngs.params(), (in_features, out_features), param_dtype))
         self.b = nnx.Param(jnp.zeros((out_features,), param_dtype)) if use_bias else None
 
+    @scoped
     def __call__(self, x: Float[Array, "*batch I"], *, train: bool = False) -> Float[Array, "*batch O"]:
         x, w, b = cast(x, self.w[...], None if self.b is None else self.b[...], dtype=self.dtype)
         return F.linear(x, w, b)

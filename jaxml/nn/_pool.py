@@ -6,6 +6,7 @@ from jaxtyping import Array, Float
 import jaxml.functional as F
 from jaxml.functional._padding import Padding
 from jaxml.nn._common import IntOrTuple, freeze_padding, spatial
+from jaxml.nn._scope import scoped
 
 _MAX = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 _AVG = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
@@ -28,6 +29,7 @@ class MaxPool(nnx.Module):
         self.stride = self.window if stride is None else spatial("MaxPool", "stride", stride, len(self.window))
         self.padding = freeze_padding("MaxPool", padding)
 
+    @scoped
     def __call__(self, x: Float[Array, "N *spatial C"], *, train: bool = False) -> Float[Array, "N *out C"]:
         pool = _MAX[len(self.window)]
         return pool(x, window=self.window, stride=self.stride, padding=self.padding)
@@ -59,6 +61,7 @@ class AvgPool(nnx.Module):
         self.padding = freeze_padding("AvgPool", padding)
         self.count_include_pad = count_include_pad
 
+    @scoped
     def __call__(self, x: Float[Array, "N *spatial C"], *, train: bool = False) -> Float[Array, "N *out C"]:
         pool, count = _AVG[len(self.window)], self.count_include_pad
         return pool(x, window=self.window, stride=self.stride, padding=self.padding, count_include_pad=count)
@@ -72,6 +75,7 @@ class GlobalAvgPool(nnx.Module):
     (1, 3)
     """
 
+    @scoped
     def __call__(self, x: Float[Array, "N *spatial C"], *, train: bool = False) -> Float[Array, "N C"]:
         return F.global_avg_pool(x)
 
@@ -84,5 +88,6 @@ class GlobalMaxPool(nnx.Module):
     (1, 3)
     """
 
+    @scoped
     def __call__(self, x: Float[Array, "N *spatial C"], *, train: bool = False) -> Float[Array, "N C"]:
         return F.global_max_pool(x)

@@ -1,0 +1,19 @@
+"""Suite `dispatch`: what is paid besides computing, that is Python for each call, imports, and compilation."""
+
+from benchmarks import _dispatch_calls, _dispatch_compile, _dispatch_imports, _dispatch_report
+from benchmarks._settings import Settings
+from benchmarks._types import Suite, Task
+
+
+def tasks(settings: Settings) -> list[Task]:
+    parts = (_dispatch_calls, _dispatch_imports, _dispatch_compile)
+    return [task for part in parts for task in part.tasks(settings)]
+
+
+SUITE = Suite(
+    "dispatch",
+    "Overhead: Python for each call, imports, compilation",
+    tasks,
+    _dispatch_report.tables,
+    _dispatch_report.summary,
+)
