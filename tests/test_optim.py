@@ -318,7 +318,10 @@ def test_bad_rate_or_style(rule, options, message):
             "momentum: dampening exists only with style='torch', got style='keras'",
         ),
         (lambda: optim.momentum(0.1, dampening=0.1, nesterov=True), "momentum: nesterov needs dampening=0, got 0.1"),
-        (lambda: optim.adagrad(0.1, initial_accumulator=-1.0), "initial_accumulator must not be negative, got -1.0"),
+        (
+            lambda: optim.adagrad(0.1, initial_accumulator=-1.0),
+            "adagrad: initial_accumulator must be finite and not negative, got -1.0",
+        ),
         (lambda: optim.adagrad(0.1, eps=0.0), "adagrad: eps must be positive, got 0.0"),
         (lambda: optim.rmsprop(0.1, decay=1.5), "rmsprop: decay must be at least 0 and less than 1, got 1.5"),
         (lambda: optim.rmsprop(0.1, momentum=-0.5), "rmsprop: momentum must be at least 0 and less than 1, got -0.5"),
