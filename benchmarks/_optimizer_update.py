@@ -27,7 +27,10 @@ PRESETS: dict[str, tuple[Optimizer, Optimizer]] = {
     "adagrad": (optim.adagrad, optax.adagrad),
     "rmsprop": (optim.rmsprop, optax.rmsprop),
     "adam": (optim.adam, optax.adam),
+    "adamw": (optim.adamw, optax.adamw),
+    "nadam": (optim.nadam, optax.nadam),
 }
+USUAL = ("momentum", "adagrad", "rmsprop", "adam")
 OWN, PEER = "optax", "pytorch"  # names of the candidates that are not jaxml's
 # The trees of parameters: a large one, bound by memory, and a small one, where calling costs.
 TREES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -39,7 +42,8 @@ TREES: dict[str, tuple[str, dict[str, Any]]] = {
 def tasks(settings: Settings) -> list[Task]:
     # MobileNet's program takes seconds to compile: a quick run has the cheapest rule and the dearest.
     large = settings.pick(tiny=(), quick=("momentum", "adam"), full=tuple(PRESETS))
-    chosen = [("mobilenet_v1", optimizer) for optimizer in large] + [("mlp", optimizer) for optimizer in PRESETS]
+    small = settings.pick(tiny=USUAL, quick=USUAL, full=tuple(PRESETS))
+    chosen = [("mobilenet_v1", optimizer) for optimizer in large] + [("mlp", optimizer) for optimizer in small]
     return [(f"update {optimizer}, {tree}", partial(_row, optimizer, tree)) for tree, optimizer in chosen]
 
 
