@@ -14,6 +14,8 @@ from jaxml import flops
 from jaxml.flops import Cost, count
 from jaxml.flops._rules import RULES
 
+BUILT_IN = tuple(RULES)  # as collected: an example in a docstring enters a rule of its own when it runs
+
 
 def S(*shape, dtype=jnp.float32):
     return jax.ShapeDtypeStruct(shape, dtype)
@@ -316,5 +318,5 @@ def test_every_rule_is_for_a_primitive_that_is_known():
     """Names are spelled as JAX spells them: those that this JAX has no longer, or not yet, are few."""
     from jax.interpreters import mlir  # noqa: F401
 
-    odd = [name for name in RULES if not re.fullmatch(r"[a-z][a-z0-9_]*(-[a-z]+)?", name)]
+    odd = [name for name in BUILT_IN if not re.fullmatch(r"[a-z][a-z0-9_]*(-[a-z]+)?", name)]
     assert odd == []
