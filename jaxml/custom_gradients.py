@@ -15,12 +15,22 @@ import numpy as np
 import jaxml.functional as F
 from jaxml.functional import _depthwise_primitives as primitives
 from jaxml.functional import _depthwise_xla as plain
+from jaxml.functional._class_costs import class_costs
+from jaxml.functional._class_costs import reference as plain_class_costs
+from jaxml.functional._classes import at_labels, below
+from jaxml.functional._losses_binary import clamped_log
+from jaxml.functional._resample import Matrix, resample
+from jaxml.functional._resample import plain as plain_resample
 from jaxml.functional._softmax import finite
 from jaxml.functional._window import Window
 from jaxml.gradcheck import Gradient
 
 # An odd image, an even kernel, stride and dilation together, uneven padding, two outputs a channel.
 WINDOW = Window(spatial=(7, 6), kernel=(3, 2), stride=(2, 1), dilation=(1, 2), pads=((2, 1), (0, 1)), multiplier=2)
+# An empty row, an empty column, one place given twice.
+MATRIX = Matrix((5, 4), np.array([0, 0, 1, 3, 4, 4, 4]), np.array([0, 2, 1, 1, 0, 1, 0]), np.linspace(-1.5, 1.5, 7))
+
+LABELS = np.array([0, 4, 2], np.int32)
 
 
 def _normal(*shapes: tuple[int, ...], dtype: Any = np.float32) -> Callable[[int], tuple[np.ndarray, ...]]:
@@ -74,6 +84,10 @@ def _plain_batch_norm_conv(x, mean, var, scale, bias, w, *, train, activation, c
     return conv(activation(y), w), mean, var
 
 
+def _costs(class_costs: Callable[..., Any], x: jax.Array, w: jax.Array, b: jax.Array, shares: jax.Array) -> Any:
+    return class_costs(x, w, b, shares, jnp.asarray(LABELS), 4)
+
+
 CUSTOM_GRADIENTS: tuple[Gradient, ...] = (
     *(gradient for name in primitives.IMPLEMENTATIONS for gradient in _depthwise(name, jnp.float32)),
     *(gradient for dtype in (jnp.bfloat16, jnp.float16) for gradient in _depthwise("shift", dtype)),
@@ -90,5 +104,34 @@ CUSTOM_GRADIENTS: tuple[Gradient, ...] = (
         reference=_norm_conv(_plain_batch_norm_conv),
         make_args=_normal((2, 5, 4, 3), (3,), (3,), (3, 2, 1, 3)),
     ),
+    # Chunks of 4, 4 and 3 classes, and the biases and weights that are optional.
+    Gradient(
+        name="class_costs float32",
+        f=partial(_costs, class_costs),
+        reference=partial(_costs, plain_class_costs),
+        make_args=_normal((3, 4), (4, 11), (11,), (11,)),
+    ),
+    Gradient(
+        name="clamped_log float32",
+        f=lambda p: clamped_log(p, 1e-12),
+        reference=lambda p: jnp.maximum(jnp.log(p), -100),
+        make_args=lambda seed: (np.random.default_rng(seed).uniform(0.1, 1, (5, 3)).astype(np.float32),),
+    ),
+    *(
+        Gradient(
+            name=f"resample {jnp.dtype(dtype).name}",
+            f=partial(resample, matrix=MATRIX, axis=1),
+            reference=partial(plain_resample, matrix=MATRIX, axis=1),
+            make_args=_normal((2, 4, 3), dtype=dtype),
+        )
+        for dtype in (jnp.float32, jnp.bfloat16, jnp.float16)
+    ),
+    Gradient(
+        name="at_labels float32",
+        f=lambda x: at_labels(x, jnp.asarray(LABELS), 1),
+        reference=lambda x: jnp.take_along_axis(x, jnp.asarray(LABELS)[:, None], 1)[:, 0],
+        make_args=_normal((3, 5)),
+    ),
+    Gradient(name="below float32", f=below, reference=lambda x, top: x - top, make_args=_normal((3, 5), (3, 1))),
     Gradient(name="finite float32", f=finite, reference=lambda x: x * 1, make_args=_normal((5, 3))),
 )

@@ -1,68 +1,14 @@
-"""Activations at the ends of every dtype, at their kinks and beside them: value and slope against float64."""
+"""Softmax and its kin where entries are infinite or masked, and what else the table of numerics leaves out."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases_basic import ACTIVATIONS, np_sigmoid
+from cases_basic import np_sigmoid
 
 import jaxml.functional as F
 
 INF = np.inf
-# slope(x), and the limits at -inf and inf: of the value, of the slope.
-SLOPES = {
-    "identity": (lambda x: np.ones_like(x), (-INF, INF), (1, 1)),
-    "relu": (lambda x: x > 0, (0, INF), (0, 1)),
-    "relu6": (lambda x: (x > 0) & (x < 6), (0, 6), (0, 0)),
-    "sigmoid": (lambda x: np_sigmoid(x) * np_sigmoid(-x), (0, 1), (0, 0)),
-    "tanh": (lambda x: 4 * np_sigmoid(2 * x) * np_sigmoid(-2 * x), (-1, 1), (0, 0)),
-    "softplus": (np_sigmoid, (0, INF), (0, 1)),
-    "log_sigmoid": (lambda x: np_sigmoid(-x), (-INF, 0), (1, 0)),
-    "silu": (lambda x: np_sigmoid(x) * (1 + x * np_sigmoid(-x)), (0, INF), (0, 1)),
-    "gelu": (lambda x: tanh_gelu_slope(np.clip(x, -50, 50)), (0, INF), (0, 1)),
-    "gelu_exact": (
-        lambda x: (
-            ACTIVATIONS["gelu_exact"][1](x) / np.where(x == 0, 1, x) * (x != 0)
-            + 0.5 * (x == 0)
-            + x * np.exp(-np.square(np.clip(x, -50, 50)) / 2) / np.sqrt(2 * np.pi)
-        ),
-        (0, INF),
-        (0, 1),
-    ),
-    "mish": (lambda x: mish_slope(np.clip(x, -800, 300)), (0, INF), (0, 1)),
-    "elu": (lambda x: np.exp(np.minimum(x, 0)), (-1, INF), (0, 1)),
-    "elu_alpha": (lambda x: np.where(x > 0, 1, 0.3 * np.exp(np.minimum(x, 0))), (-0.3, INF), (0, 1)),
-    "selu": (
-        lambda x: 1.0507009873554805 * np.where(x > 0, 1, 1.6732632423543772 * np.exp(np.minimum(x, 0))),
-        (-1.7580993408473766, INF),
-        (0, 1.0507009873554805),
-    ),
-    "celu": (lambda x: np.exp(np.minimum(x, 0) / 0.5), (-0.5, INF), (0, 1)),
-    "leaky_relu": (lambda x: np.where(x > 0, 1, 0.2), (-INF, INF), (0.2, 1)),
-    "hard_tanh": (lambda x: np.abs(x) < 1, (-1, 1), (0, 0)),
-    "hard_sigmoid": (lambda x: (np.abs(x) < 3) / 6, (0, 1), (0, 0)),
-    "hard_silu": (lambda x: np.where(np.abs(x) < 3, x / 3 + 0.5, x >= 3), (0, INF), (0, 1)),
-}
-
-
-def tanh_gelu_slope(x):
-    u, du = 2 * np.sqrt(2 / np.pi) * (x + 0.044715 * x**3), 2 * np.sqrt(2 / np.pi) * (1 + 3 * 0.044715 * x**2)
-    return np_sigmoid(u) + x * du * np_sigmoid(u) * np_sigmoid(-u)
-
-
-def mish_slope(x):
-    t = np.tanh(np.logaddexp(x, 0))
-    return t + x * (1 - t**2) * np_sigmoid(x)
-
-
-def grid(dtype):
-    """0, the smallest numbers, the kinks and their neighbours, where exponentials over- and underflow, the ends."""
-    info = jnp.finfo(dtype)
-    kinks = np.array([1.0, 3.0, 6.0])
-    near = np.concatenate([kinks, kinks * (1 + float(info.eps)), kinks * (1 - float(info.eps))])
-    ends = [float(info.tiny), 1e-3, 0.5, 10.0, 20.0, 88.0, 104.0, 1e4, float(info.max) / 2, float(info.max)]
-    positive = np.concatenate([near, ends])
-    return np.concatenate([-positive, [0.0], positive]).astype(dtype)
 
 
 def assert_near(got, want, dtype, ulps):
@@ -70,22 +16,6 @@ def assert_near(got, want, dtype, ulps):
     info, got = jnp.finfo(dtype), np.asarray(got).astype(np.float64)
     want = np.where(np.abs(want) > float(info.max), np.copysign(INF, want), want)
     np.testing.assert_allclose(got, want, rtol=ulps * float(info.eps), atol=ulps * float(info.eps))
-
-
-@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16, jnp.float16])
-@pytest.mark.parametrize("name", ACTIVATIONS)
-def test_edges(name, dtype):
-    (fn, value), (slope, value_limits, slope_limits) = ACTIVATIONS[name], SLOPES[name]
-    x = grid(dtype)
-    wide = x.astype(np.float64)
-    special = np.array([-INF, INF, np.nan], dtype)
-    orders = jax.jit(lambda x: (fn(x), *(jax.vmap(f)(x) for f in (jax.grad(fn), jax.grad(jax.grad(fn))))))
-    got, first, second = orders(np.concatenate([x, special]))
-    assert_near(got[:-3], value(wide), dtype, 4)
-    assert_near(got[-3:], np.array([*value_limits, np.nan]), dtype, 4)
-    assert_near(first[:-3], slope(wide).astype(np.float64), dtype, 8)
-    assert_near(first[-3:-1], np.array(slope_limits), dtype, 8)
-    assert np.isfinite(np.asarray(second[:-1]).astype(np.float64)).all()
 
 
 def test_gelu_keeps_its_tail():
@@ -155,3 +85,20 @@ def test_softmax_of_many_halves():
 
 def test_glu_edges():
     np.testing.assert_array_equal(F.glu(jnp.array([2.0, 3.0, INF, -INF])), [2.0, 0.0])
+
+
+@HALVES
+def test_kin_of_softmax_edges(dtype):
+    """Infinities, a masked row, a mean of float16 that overflows as a sum: values, and slopes without NaN."""
+    x = jnp.asarray(np.array([[-INF, 0, 0], [-INF, -INF, -INF], [INF, 0, -INF], [1e4, 1e4, 1e4]]).astype(dtype))
+    where = jnp.array([True, True, True, False])[:, None] & (jnp.ones((4, 3)) > 0)
+    third = 1 / 3
+    assert_near(F.softmin(x), np.array([[1, 0, 0], [third] * 3, [0, 0, 1], [third] * 3]), dtype, 2)
+    assert_near(F.logmeanexp(x), np.array([np.log(2 / 3), -INF, INF, float(x[3, 0])]), dtype, 2)
+    assert_near(F.logmeanexp(x, where=where)[3:], np.array([-INF]), dtype, 2)
+    assert_near(F.spatial_softmax(x[:, :, None])[..., 0], np.asarray(F.softmax(x), np.float64), dtype, 2)
+    slope = jax.grad(lambda x: F.logmeanexp(x, where=where).sum())(x)
+    assert_near(slope, np.array([[0, 0.5, 0.5], [third] * 3, [1, 0, 0], [0] * 3]), dtype, 2)
+    weights = jnp.array([[1, 2, 3]], dtype)
+    slope = jax.grad(lambda x: (F.softmin(x, where=where) * weights).sum())(x)
+    assert_near(slope, np.array([[0] * 3, [third, 0, -third], [0] * 3, [0] * 3]), dtype, 2)

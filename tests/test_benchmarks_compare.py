@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -19,13 +20,22 @@ def fake(monkeypatch):
     return install(monkeypatch)
 
 
-@pytest.fixture
-def old(fake, tmp_path):
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
     """A finished run of the fake suite."""
-    result = cli("--tiny", "--out", tmp_path / "old")
+    folder = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        install(monkeypatch)
+        result = cli("--tiny", "--out", folder)
     assert result.exit_code == 0, result.output
-    fake.called.clear()
-    return tmp_path / "old" / "results.json"
+    return folder / "results.json"
+
+
+@pytest.fixture
+def old(finished, tmp_path):
+    """The finished run's file, to be changed at will."""
+    (tmp_path / "old").mkdir()
+    return shutil.copy(finished, tmp_path / "old" / "results.json")
 
 
 # ---------------------------------------------------------------------------------------------- statistics
@@ -98,7 +108,7 @@ def test_what_stays_slower_is_measured_three_times(fake, old, tmp_path):
     assert fake.called == ["one", "two", "three", "two", "two"]
 
 
-def test_the_same_again_is_no_regression(old, tmp_path):
+def test_the_same_again_is_no_regression(fake, old, tmp_path):
     result = cli("--tiny", "--out", tmp_path, "--compare", old)
     assert result.exit_code == 0, result.output
     assert "0 slower, 0 faster, 6 same" in result.output
@@ -131,6 +141,7 @@ def test_many_tests_are_corrected_for():
     assert (alone.changes[0].verdict, among.changes[0].verdict) == ("slower", "same")
 
 
+@pytest.mark.slow
 def test_a_slow_machine_is_a_regression_unless_relative(fake, old, tmp_path):
     fake.factors |= {(row, key): 1.5 for row in fake.rows for key in ("forward.a", "forward.b")}
     fake.factors["one", "forward.a"] = 3.0

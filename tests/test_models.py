@@ -68,7 +68,7 @@ def test_width_multiplier_is_the_sized_name():
 
 
 @pytest.mark.parametrize("train", [False, True])
-@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+@pytest.mark.parametrize("dtype", [jnp.float32, pytest.param(jnp.bfloat16, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", PARAMS)
 def test_output(name, dtype, train):
     """Logits in the input's dtype, at the size of image the model names."""

@@ -18,10 +18,18 @@ from jaxtyping import Array, Float
 MODULES = ["functional", "functional.init", "nn", "models", "optim", "train", "timing", "flops", "gradcheck"]
 # One word for one thing, everywhere in `functional`. A new option is added here once, after looking for its synonym.
 OPTIONS = {
-    "stride", "padding", "dilation", "groups", "window", "count_include_pad", "implementation",
+    "stride", "padding", "dilation", "groups", "window", "count_include_pad", "divisor_override", "ceil",
+    "implementation",
     "axis", "eps", "momentum", "where", "train", "axis_name", "rate",
     "activation", "conv", "scope", "approximate", "alpha", "negative_slope", "mode", "stddev", "minval", "maxval",
     "value",
+    "ignore_index", "label_smoothing", "gamma", "exponent", "coefficient", "smooth", "beta", "log_targets", "blank",
+    "delta", "level", "scale", "full", "log_input", "margin", "order", "swap", "distance", "temperature",
+    "threshold", "pieces",
+    "output_padding", "input_size", "output_size", "scale_factor", "align_corners", "antialias", "padding_mode",
+    "upscale_factor", "downscale_factor",
+    "k", "steps",
+    "causal", "heads", "hard", "padding_index", "max_norm", "features", "base", "interleaved",
 }  # fmt: skip
 SYNONYMS = {
     "strides", "pad", "pads", "dilations", "rates", "dim", "axes", "epsilon", "kernel_size", "ceil_mode", "training",
@@ -41,19 +49,14 @@ def public(name: str) -> dict[str, Any]:
     return {symbol: getattr(module, symbol) for symbol in getattr(module, "__all__", own)}
 
 
-def callables(*names: str, cls: bool = False, jax_own: bool = False) -> list[Any]:
-    """The public functions (or classes) of these modules, without those passed on from `jax.nn` (or only those)."""
+def callables(*names: str, cls: bool = False) -> list[Any]:
+    """The public functions (or classes) of these modules."""
     return [
         pytest.param(value, name, id=f"{name}.{symbol}")
         for name in names
         for symbol, value in public(name).items()
-        if callable(value) and inspect.isclass(value) == cls and not is_alias(value) and from_jax(value) == jax_own
+        if callable(value) and inspect.isclass(value) == cls and not is_alias(value)
     ]
-
-
-def from_jax(value: Any) -> bool:
-    """`value` is JAX's own activation, passed on: its signature and docstring are JAX's."""
-    return getattr(jax.nn, getattr(value, "__name__", ""), None) is value
 
 
 def is_alias(value: Any) -> bool:
@@ -138,13 +141,6 @@ def test_function_docstring(f, module):
     assert docstring_faults(f, example=True) == []
 
 
-@pytest.mark.parametrize(("f", "module"), callables("functional", jax_own=True))
-def test_function_from_jax(f, module):
-    """JAX's own activations are passed on only where they take one array, without options that need a name here."""
-    first, *options = inspect.signature(f).parameters.values()
-    assert first.kind is POSITIONAL_OR_KEYWORD and options == []
-
-
 @pytest.mark.parametrize(("f", "module"), callables(*MODULES[2:]))
 def test_other_function(f, module):
     """Above the pure functions: everything typed and documented, and every option keyword-only."""
@@ -182,11 +178,11 @@ def test_class_is_documented(cls, module):
 
 @pytest.mark.parametrize("name", MODULES)
 def test_is_in_the_manual(name):
-    """Every public name has a line `::: jaxml...` in `docs/`; JAX's own, second names and constants are mentioned."""
+    """Every public name has a line `::: jaxml...` in `docs/`; second names and constants are mentioned."""
     pages = "\n".join(p.read_text() for p in (Path(__file__).parents[1] / "docs").glob("*.md"))
     shown = set(re.findall(r"^::: jaxml\.([\w.]+)", pages, re.M))
     for symbol, value in public(name).items():
-        no_page_of_its_own = from_jax(value) or getattr(value, "__name__", None) != symbol
+        no_page_of_its_own = getattr(value, "__name__", None) != symbol
         if (re.search(rf"`(\w+\.)?{symbol}`", pages) and no_page_of_its_own) or inspect.ismodule(value):
             shown.add(f"{name}.{symbol}")
     assert {f"{name}.{symbol}" for symbol in public(name)} - shown == set()

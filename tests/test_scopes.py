@@ -168,7 +168,7 @@ def step_of(apply, **options):
     return jax.value_and_grad(lambda params, state, x: apply(params, state, x, **options)[0].sum())
 
 
-@pytest.mark.parametrize("jitted", [False, True])
+@pytest.mark.parametrize("jitted", [pytest.param(False, marks=pytest.mark.slow), True])
 @pytest.mark.parametrize("train", [False, True])
 @pytest.mark.parametrize("name", ["cnn", "cnn_separable"])
 def test_fused_layers_are_told_apart(name, train, jitted):
@@ -189,6 +189,7 @@ def test_fused_layers_are_told_apart(name, train, jitted):
 LAYERS = {"conv", "norm", "depthwise", "depthwise_norm", "pointwise", "pointwise_norm"}
 
 
+@pytest.mark.slow
 def test_recomputing_changes_no_macs_of_any_scope():
     counts = []
     for recompute in (True, False):
@@ -198,7 +199,7 @@ def test_recomputing_changes_no_macs_of_any_scope():
     assert counts[0] == counts[1] and len(counts[0]) > 40
 
 
-@pytest.mark.parametrize("train", [False, True])
+@pytest.mark.parametrize("train", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_the_program_is_the_same_without_names(train, monkeypatch):
     """Word for word: the names are in the metadata alone. So values and gradients are the same too."""
 

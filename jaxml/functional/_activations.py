@@ -1,63 +1,66 @@
-"""Elementwise activations: `jax.nn`'s own where they are right everywhere, and the ones that are not.
+"""Smooth activations: `jax.nn`'s arithmetic where it is right everywhere, and ours where it is not.
 
-What is repaired, all measured on jax 0.10: `silu`, `gelu`, `mish` and `hard_silu` are NaN at -inf, their derivatives
-NaN at +inf, and that of `gelu` NaN from 1e13 on (from 40 in float16), since `inf * 0` stands in each. Options are
-keyword-only here, and every kink has one documented derivative:
-
-    function                kinks       derivative there (PyTorch's)
-    relu                    0           0
-    relu6                   0, 6        0
-    hard_tanh               -1, 1       0
-    hard_sigmoid            -3, 3       0
-    hard_silu               -3, 3       0, 1
-    leaky_relu              0           negative_slope
-    elu (alpha != 1), selu  0           the left one: alpha, 1.758
+What is repaired, all measured on jax 0.10: `silu`, `gelu`, `mish` and `soft_sign` are NaN at -inf or inf, and so are
+their derivatives; that of `gelu` is from 1e13 on (from 40 in float16), since `inf * 0` stands in each. `squareplus` is
+inf at -1e20, and the derivative of `sparse_plus` NaN at inf. All take floating point alone, and options by keyword.
 """
-
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jax.nn import identity, log_sigmoid, relu, selu, sigmoid, softplus
 from jaxtyping import Array, Float
 
-from jaxml.functional._checks import check_equal, check_float
-
-__all__ = [
-    "celu",
-    "elu",
-    "gelu",
-    "glu",
-    "hard_sigmoid",
-    "hard_silu",
-    "hard_swish",
-    "hard_tanh",
-    "identity",
-    "leaky_relu",
-    "log_sigmoid",
-    "mish",
-    "relu",
-    "relu6",
-    "selu",
-    "sigmoid",
-    "silu",
-    "softplus",
-    "tanh",
-]
+from jaxml.functional._activation_parts import check_real, check_slopes, clamp, gated, per_channel
+from jaxml.functional._checks import check_above, check_float
+from jaxml.functional._dtypes import wide
 
 
-def _clamp(x: Array, low: float, high: float) -> Array:
-    # jnp.clip passes half of the gradient at either end; lax.clamp passes none.
-    return jax.lax.clamp(jnp.asarray(low, x.dtype), x, jnp.asarray(high, x.dtype))
+def identity(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """`x` itself, of any shape: the activation of a layer that has none.
 
-
-def _gated(x: Array, gate: Callable[[Array], Array], bound: float) -> Array:
-    """`x * gate(x)` for a gate that is 0 below `-bound` and 1 above `bound` in every dtype.
-
-    Beyond the bounds the product is replaced by its limit before `inf * 0` can arise in it or in its derivatives.
+    >>> identity(jnp.array([-1.0, 2.0])).tolist()
+    [-1.0, 2.0]
     """
-    inner = _clamp(x, -bound, bound)
-    return jnp.where(x >= bound, x, inner * gate(inner))
+    check_float("identity", x=x)
+    return x
+
+
+def sigmoid(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Logistic function, `1 / (1 + exp(-x))`, of any shape.
+
+    >>> sigmoid(jnp.array([-jnp.inf, 0.0, jnp.inf])).tolist()
+    [0.0, 0.5, 1.0]
+    """
+    check_float("sigmoid", x=x)
+    return jax.nn.sigmoid(x)
+
+
+def log_sigmoid(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Logarithm of the logistic function, `-log(1 + exp(-x))`, of any shape; it underflows nowhere.
+
+    >>> log_sigmoid(jnp.array([-1000.0, jnp.inf])).tolist()
+    [-1000.0, -0.0]
+    """
+    check_float("log_sigmoid", x=x)
+    return jax.nn.log_sigmoid(x)
+
+
+def softplus(x: Float[Array, "..."], *, beta: float = 1.0) -> Float[Array, "..."]:
+    """Smooth rectifier, `log(1 + exp(beta x)) / beta`, of any shape; the larger `beta`, the nearer to `relu`.
+
+    PyTorch's returns `x` where `beta x` is above a threshold of 20, which is 2e-9 off; here it is exact throughout.
+
+    Raises:
+        ValueError: `beta` is not positive.
+
+    >>> softplus(jnp.array([-jnp.inf, 100.0]), beta=2.0).tolist()
+    [0.0, 100.0]
+    """
+    check_float("softplus", x=x)
+    check_above("softplus", "beta", beta, 0)
+    if beta == 1:
+        return jax.nn.softplus(x)
+    inner = clamp(x, -800.0 / beta, 800.0 / beta)
+    return jnp.where(x >= 800.0 / beta, x, jax.nn.softplus(wide(inner) * beta).astype(x.dtype) / beta)
 
 
 def tanh(x: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -70,57 +73,16 @@ def tanh(x: Float[Array, "..."]) -> Float[Array, "..."]:
     return jnp.tanh(x)
 
 
-def _mish_gate(x: Array) -> Array:
-    # tanh(softplus(x)) = (1 - q²) / (1 + q²) with q = sigmoid(-x), written so that neither tail cancels.
-    p = sigmoid(x)
-    return p * (2.0 - p) / (1.0 + jnp.square(1.0 - p))
+def softsign(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """`x / (1 + |x|)`, of any shape: -1 at -inf, 1 at inf, with derivative 0 at both.
 
-
-def relu6(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Rectified linear unit that saturates at 6, `min(max(x, 0), 6)`, of any shape.
-
-    Its derivative at 0 and at 6 is 0. MobileNets, arXiv:1704.04861.
-
-    >>> relu6(jnp.array([-1.0, 3.0, 8.0])).tolist()
-    [0.0, 3.0, 6.0]
-    """
-    check_float("relu6", x=x)
-    return _clamp(x, 0.0, 6.0)
-
-
-def hard_tanh(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Piecewise linear tanh, `min(max(x, -1), 1)`, of any shape; its derivative at -1 and at 1 is 0.
-
-    >>> hard_tanh(jnp.array([-2.0, 0.5, 8.0])).tolist()
+    >>> softsign(jnp.array([-jnp.inf, 1.0, jnp.inf])).tolist()
     [-1.0, 0.5, 1.0]
     """
-    check_float("hard_tanh", x=x)
-    return _clamp(x, -1.0, 1.0)
-
-
-def hard_sigmoid(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Piecewise linear sigmoid, `relu6(x + 3) / 6`, of any shape; its derivative at -3 and at 3 is 0.
-
-    PyTorch's and MobileNetV3's (arXiv:1905.02244); Keras 2 used `clip(0.2 x + 0.5, 0, 1)`.
-
-    >>> hard_sigmoid(jnp.array([-4.0, 0.0, 4.0])).tolist()
-    [0.0, 0.5, 1.0]
-    """
-    check_float("hard_sigmoid", x=x)
-    # Clamped before it is shifted: x + 3 would round to the kink beside it.
-    return _clamp(x, -3.0, 3.0) / 6.0 + 0.5
-
-
-def hard_silu(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Piecewise quadratic silu, `x * relu6(x + 3) / 6`, of any shape; its derivative is 0 at -3 and 1 at 3.
-
-    Also called `hard_swish`. MobileNetV3, arXiv:1905.02244.
-
-    >>> hard_silu(jnp.array([-4.0, 0.0, 4.0])).tolist()
-    [-0.0, 0.0, 4.0]
-    """
-    check_float("hard_silu", x=x)
-    return _gated(x, hard_sigmoid, 4.0)
+    check_float("softsign", x=x)
+    end = float(jnp.finfo(x.dtype).max) / 2
+    inner = wide(clamp(x, -end, end))
+    return (inner / (1 + jnp.where(inner < 0, -inner, inner))).astype(x.dtype)
 
 
 def silu(x: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -132,7 +94,7 @@ def silu(x: Float[Array, "..."]) -> Float[Array, "..."]:
     [-0.0, 0.0, inf]
     """
     check_float("silu", x=x)
-    return _gated(x, sigmoid, 800.0)
+    return gated(x, jax.nn.sigmoid, 800.0)
 
 
 def gelu(x: Float[Array, "..."], *, approximate: bool = True) -> Float[Array, "..."]:
@@ -147,8 +109,14 @@ def gelu(x: Float[Array, "..."], *, approximate: bool = True) -> Float[Array, ".
     """
     check_float("gelu", x=x)
     if approximate:
-        return _gated(x, lambda v: sigmoid(1.5957691216057308 * (v + 0.044715 * v * v * v)), 30.0)
-    return _gated(x, lambda v: 0.5 * jax.lax.erfc(-0.7071067811865476 * v), 50.0)
+        return gated(x, lambda v: jax.nn.sigmoid(1.5957691216057308 * (v + 0.044715 * v * v * v)), 30.0)
+    return gated(x, lambda v: 0.5 * jax.lax.erfc(-0.7071067811865476 * v), 50.0)
+
+
+def _mish_gate(x: Array) -> Array:
+    # tanh(softplus(x)) = (1 - q²) / (1 + q²) with q = sigmoid(-x), written so that neither tail cancels.
+    p = jax.nn.sigmoid(x)
+    return p * (2.0 - p) / (1.0 + jnp.square(1.0 - p))
 
 
 def mish(x: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -160,7 +128,7 @@ def mish(x: Float[Array, "..."]) -> Float[Array, "..."]:
     [-0.0, 0.0, inf]
     """
     check_float("mish", x=x)
-    return _gated(x, _mish_gate, 800.0)
+    return gated(x, _mish_gate, 800.0)
 
 
 def elu(x: Float[Array, "..."], *, alpha: float = 1.0) -> Float[Array, "..."]:
@@ -172,6 +140,7 @@ def elu(x: Float[Array, "..."], *, alpha: float = 1.0) -> Float[Array, "..."]:
     [-0.5, 0.0, 2.0]
     """
     check_float("elu", x=x)
+    check_real("elu", "alpha", alpha)
     return jax.nn.elu(x, alpha)
 
 
@@ -187,40 +156,89 @@ def celu(x: Float[Array, "..."], *, alpha: float = 1.0) -> Float[Array, "..."]:
     [-0.5, 0.0, 2.0]
     """
     check_float("celu", x=x)
-    if not alpha > 0:
-        raise ValueError(f"celu: alpha must be positive, got {alpha}")
-    return jax.nn.celu(x, alpha)
+    check_above("celu", "alpha", alpha, 0)
+    # Not by `max` and `min`, as in `jax.nn.celu`: both are halved at 0, and so is the second derivative.
+    return jnp.where(x > 0, x, alpha * jnp.expm1(jnp.where(x > 0, 0, x) / alpha))
 
 
-def leaky_relu(x: Float[Array, "..."], *, negative_slope: float = 0.01) -> Float[Array, "..."]:
-    """Rectified linear unit that leaks, `x` above 0, else `negative_slope * x`, of any shape.
+def selu(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Self-normalising elu, `λ x` above 0, else `λ α (exp(x) - 1)`, of any shape; λ = 1.0507, α = 1.6733.
 
-    Its derivative at 0 is `negative_slope`. The default slope is PyTorch's and Flax's; that of Keras's layer is 0.3.
+    Its derivative at 0 is the left one, `λ α` = 1.7581. arXiv:1706.02515.
 
-    >>> leaky_relu(jnp.array([-2.0, 0.0, 2.0]), negative_slope=0.25).tolist()
-    [-0.5, 0.0, 2.0]
+    >>> selu(jnp.array([0.0, 1.0, 2.0])).tolist()
+    [0.0, 1.0507010221481323, 2.1014020442962646]
     """
-    check_float("leaky_relu", x=x)
-    return jnp.where(x > 0, x, negative_slope * x)
+    check_float("selu", x=x)
+    return jax.nn.selu(x)
 
 
-def glu(x: Float[Array, "..."], *, axis: int = -1) -> Float[Array, "..."]:
-    """Gated linear unit, `a * sigmoid(b)` where `a` and `b` are the halves of `x` along `axis`.
+def snake(x: Float[Array, "..."], alpha: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Activation with a period, `x + sin²(alpha x) / alpha`; `alpha` is one number `()` or one a channel, `(C,)`.
 
-    `(..., 2 C)` gives `(..., C)`. arXiv:1612.08083.
+    Where `alpha` is 0 it is `x`, its limit, and no gradient flows to `alpha`; so it is where `alpha x` is infinite.
+    arXiv:2006.08195.
 
     Raises:
-        ValueError: the size of `axis` is odd.
+        TypeError: arrays that are not floating point, or mixed dtypes.
+        ValueError: `alpha` has neither of the shapes.
 
-    >>> glu(jnp.array([3.0, 4.0, 0.0, 0.0])).tolist()
-    [1.5, 2.0]
+    >>> snake(jnp.array([-jnp.inf, 0.0, 2.0]), jnp.array(0.0)).tolist()
+    [-inf, 0.0, 2.0]
     """
-    check_float("glu", x=x)
-    if not -x.ndim <= axis < x.ndim:
-        raise ValueError(f"glu: axis {axis} does not exist (x: {tuple(x.shape)})")
-    check_equal("glu", f"the size of axis {axis} modulo 2", x.shape[axis] % 2, 0, x=x)
-    a, b = jnp.split(x, 2, axis)
-    return a * sigmoid(b)
+    check_float("snake", x=x, alpha=alpha)
+    check_slopes("snake", x, alpha)
+    frequency = per_channel(wide(alpha), x)
+    usable = frequency != 0
+    frequency = jnp.where(usable, frequency, 1)
+    phase = wide(x) * frequency
+    usable = usable & (jnp.abs(phase) < jnp.inf)
+    # The double `where` keeps the derivative of the sine at an infinity, NaN, out of the backward pass.
+    phase = jnp.where(usable, phase, 0)
+    wave = jnp.where(usable, jnp.square(jnp.sin(phase)) / frequency, 0)
+    return (wide(x) + wave).astype(x.dtype)
 
 
-hard_swish = hard_silu
+def squareplus(x: Float[Array, "..."], *, beta: float = 4.0) -> Float[Array, "..."]:
+    """Algebraic rectifier, `(x + √(x² + beta)) / 2`, of any shape; exact in both tails. arXiv:2112.11687.
+
+    Raises:
+        ValueError: `beta` is not positive.
+
+    >>> squareplus(jnp.array([-jnp.inf, 0.0, jnp.inf])).tolist()
+    [0.0, 1.0, inf]
+    """
+    check_float("squareplus", x=x)
+    check_above("squareplus", "beta", beta, 0)
+    end = float(jnp.finfo(x.dtype).max) / 2
+    inner = wide(clamp(x, -end, end))
+    size = jnp.where(inner < 0, -inner, inner)
+    # In units of the larger of the two no square overflows. The unit drops out, so it needs no derivative.
+    unit = jax.lax.stop_gradient(jnp.maximum(size, beta**0.5))
+    root = unit * jnp.sqrt(jnp.square(inner / unit) + jnp.square(beta**0.5 / unit))
+    above = size / 2 + root / 2
+    y = jnp.where(inner < 0, beta / 4 / above, above)
+    return jnp.where(x >= end, x, y.astype(x.dtype))
+
+
+def sparse_plus(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """`x` above 1, 0 below -1, `(x + 1)² / 4` between, of any shape: its derivative is `sparse_sigmoid`.
+
+    >>> sparse_plus(jnp.array([-1.0, 0.0, 2.0])).tolist()
+    [0.0, 0.25, 2.0]
+    """
+    check_float("sparse_plus", x=x)
+    return jnp.where(x >= 1, x, jnp.square(clamp(x, -1.0, 1.0) + 1) / 4)
+
+
+def log1mexp(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """`log(1 - exp(-x))` for positive `x`, of any shape, without cancellation at either end; -inf at 0, NaN below.
+
+    >>> log1mexp(jnp.array([0.0, jnp.inf])).tolist()
+    [-inf, -0.0]
+    """
+    check_float("log1mexp", x=x)
+    # Two forms, each where it is exact (Mächler); the second derivative of `jax.nn.log1mexp` is NaN for large x.
+    values, middle = wide(x), 0.6931471805599453
+    near, far = jnp.where(x < middle, values, middle), jnp.where(x < middle, middle, values)
+    return jnp.where(x < middle, jnp.log(-jnp.expm1(-near)), jnp.log1p(-jnp.exp(-far))).astype(x.dtype)

@@ -7,7 +7,7 @@ from functools import partial
 import jax
 from jaxtyping import Array, Float
 
-from jaxml.functional._activations import relu
+from jaxml.functional._activations_piecewise import relu
 from jaxml.functional._batch_norm import checked_operands, new_statistics, normalised
 from jaxml.functional._channels import as_rows
 from jaxml.functional._checks import check_float

@@ -1,8 +1,10 @@
 """The argument checks every public function shares. They read static facts only (shapes, dtypes, options), so
 they run once while tracing and cost nothing in compiled code."""
 
+import math
 from collections.abc import Collection, Sequence
 from difflib import get_close_matches
+from numbers import Real
 from typing import Any
 
 import jax
@@ -62,6 +64,20 @@ def check_positive(function: str, name: str, values: Sequence[int]) -> None:
     """Every entry of a static integer option is at least 1."""
     if any(isinstance(v, bool) or not isinstance(v, int) or v < 1 for v in values):
         raise ValueError(f"{function}: {name} must be positive integers, got {tuple(values)}")
+
+
+def check_within(function: str, name: str, value: float, low: float, high: float = math.inf) -> None:
+    """A static number lies between `low` and `high`, both included; NaN does not."""
+    if not low <= value <= high:
+        wanted = f"be at least {low}" if high == math.inf else f"lie between {low} and {high}"
+        raise ValueError(f"{function}: {name} must {wanted}, got {value}")
+
+
+def check_above(function: str, name: str, value: float, low: float, high: float = math.inf) -> None:
+    """A static number lies between `low` and `high`, neither included; NaN does not."""
+    if not isinstance(value, Real) or not low < value < high:
+        wanted = f"be finite and above {low}" if high == math.inf else f"lie strictly between {low} and {high}"
+        raise ValueError(f"{function}: {name} must {wanted}, got {value}")
 
 
 def check_choice(function: str, name: str, value: Any, choices: Collection[Any]) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -41,7 +42,7 @@ def conv1d(
     >>> conv1d(jnp.ones((1, 9, 2)), jnp.ones((3, 2, 4)), stride=2).shape
     (1, 5, 4)
     """
-    return _conv("conv1d", "(N, W, C)", x, w, b, stride, padding, dilation, groups, implementation)
+    return convolve("conv1d", "(N, W, C)", x, w, b, stride, padding, dilation, groups, implementation)
 
 
 def conv2d(
@@ -82,7 +83,7 @@ def conv2d(
     >>> conv2d(jnp.ones((1, 8, 8, 3)), jnp.ones((3, 3, 3, 16)), stride=2).shape
     (1, 4, 4, 16)
     """
-    return _conv("conv2d", "(N, H, W, C)", x, w, b, stride, padding, dilation, groups, implementation)
+    return convolve("conv2d", "(N, H, W, C)", x, w, b, stride, padding, dilation, groups, implementation)
 
 
 def conv3d(
@@ -109,10 +110,25 @@ def conv3d(
     >>> conv3d(jnp.ones((1, 4, 4, 4, 2)), jnp.ones((3, 3, 3, 2, 5)), padding=0).shape
     (1, 2, 2, 2, 5)
     """
-    return _conv("conv3d", "(N, D, H, W, C)", x, w, b, stride, padding, dilation, groups, implementation)
+    return convolve("conv3d", "(N, D, H, W, C)", x, w, b, stride, padding, dilation, groups, implementation)
 
 
-def _conv(f, form, x, w, b, stride, padding, dilation, groups, implementation) -> jax.Array:
+def convolve(f, form, x, w, b, stride, padding, dilation, groups, implementation=None) -> jax.Array:
+    """The convolution in as many dimensions as `form`, the axes of x, has; `f` is who calls, for messages."""
+    check_operands(f, form, x, w, b, groups)
+    n_spatial = form.count(",") - 1
+    stride, dilation = to_tuple(f, "stride", stride, n_spatial), to_tuple(f, "dilation", dilation, n_spatial)
+    spatial, kernel = x.shape[1:-1], w.shape[:-2]
+    pads = resolve_padding(f, padding, spatial, kernel, stride, dilation)
+    window = Window(spatial, kernel, stride, dilation, pads, w.shape[-1] // groups)
+    choices = applicable(window, groups, x.shape[-1])
+    check_choice(f, "implementation", implementation, (None, *choices))
+    y = _run(implementation, choices, x, w, window, groups)
+    return y if b is None else y + per_channel(b, y.ndim)
+
+
+def check_operands(f: str, form: str, x: Any, w: Any, b: Any, groups: int) -> None:
+    """Ranks, dtypes and channels of a convolution of `x`, whose axes are `form`, with kernels `(*k, C/groups, O)`."""
     n_spatial = form.count(",") - 1
     check_float(f, x=x, w=w, b=b)
     check_rank(f, "x", x, n_spatial + 2, form)
@@ -130,17 +146,8 @@ def _conv(f, form, x, w, b, stride, padding, dilation, groups, implementation) -
             f"{f}: w has {w.shape[-2]} input channels in each of {groups} groups, x has {channels} channels "
             f"(x: {x.shape}, w: {w.shape})"
         )
-    stride, dilation = to_tuple(f, "stride", stride, n_spatial), to_tuple(f, "dilation", dilation, n_spatial)
-    spatial, kernel = x.shape[1:-1], w.shape[:-2]
-    pads = resolve_padding(f, padding, spatial, kernel, stride, dilation)
-    window = Window(spatial, kernel, stride, dilation, pads, out_channels // groups)
-    choices = applicable(window, groups, channels)
-    check_choice(f, "implementation", implementation, (None, *choices))
-    y = _run(implementation, choices, x, w, window, groups)
-    if b is None:
-        return y
-    check_equal(f, "the shape of b", b.shape, (out_channels,), w=w, b=b)
-    return y + per_channel(b, y.ndim)
+    if b is not None:
+        check_equal(f, "the shape of b", b.shape, (out_channels,), w=w, b=b)
 
 
 def applicable(window: Window, groups: int, channels: int) -> tuple[str, ...]:
@@ -195,15 +202,20 @@ def dot(x: jax.Array, w: jax.Array, window: Window, groups: int) -> jax.Array:
 
 def im2col(x: jax.Array, w: jax.Array, window: Window, groups: int) -> jax.Array:
     """Every tap's slice side by side, then one matrix product of `(N*h*w, taps*C)` with `(taps*C, O)`."""
+    columns = patches(x, window)
+    y = lax.dot(columns.reshape(-1, columns.shape[-1]), w.reshape(-1, w.shape[-1]))
+    return y.reshape(*columns.shape[:-1], w.shape[-1])
+
+
+def patches(x: jax.Array, window: Window) -> jax.Array:
+    """What each output of a window reads, `(N, *output, taps*C)`: taps in row-major order, their channels within."""
     padded = jnp.pad(x, ((0, 0), *window.pads, (0, 0)))
     taps = []
     for index in _indices(window.kernel):
         start = [i * d for i, d in zip(index, window.dilation, strict=True)]
         limit = [b + (o - 1) * s + 1 for b, o, s in zip(start, window.output, window.stride, strict=True)]
         taps.append(lax.slice(padded, (0, *start, 0), (x.shape[0], *limit, x.shape[-1]), (1, *window.stride, 1)))
-    patches = jnp.concatenate(taps, axis=-1)
-    y = lax.dot(patches.reshape(-1, patches.shape[-1]), w.reshape(-1, w.shape[-1]))
-    return y.reshape(x.shape[0], *window.output, w.shape[-1])
+    return jnp.concatenate(taps, axis=-1)
 
 
 def _indices(kernel: tuple[int, ...]) -> list[tuple[int, ...]]:

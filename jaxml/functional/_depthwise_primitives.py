@@ -41,10 +41,10 @@ def conv(x: jax.Array, w: jax.Array, window: Window, implementation: str) -> jax
     if any(axes is not None for axes in (*x_axes, *w_axes)):
         y_axes = PartitionSpec(x_axes[0], None, None, x_axes[3] if w_axes[3] is None else w_axes[3])
         return jax.sharding.auto_axes(bind, out_sharding=y_axes)(x, w)  # type: ignore[call-arg]
-    return bind(_varying_like(x, w), _varying_like(w, x))
+    return bind(varying_like(x, w), varying_like(w, x))
 
 
-def _varying_like(a: jax.Array, other: jax.Array) -> jax.Array:
+def varying_like(a: jax.Array, other: jax.Array) -> jax.Array:
     """`a`, varying over the axes of a `shard_map` over which `other` does."""
     missing = tuple(jax.typeof(other).manual_axis_type.varying - jax.typeof(a).manual_axis_type.varying)
     return lax.pcast(a, missing, to="varying") if missing else a

@@ -50,7 +50,7 @@ def resolve_padding(
         check_choice(function, "padding", padding, ("SAME", "VALID"))
         pads = tuple(same_pads(*axis) if padding == "SAME" else (0, 0) for axis in axes)
     else:
-        pads = _explicit_pads(function, padding, len(spatial))
+        pads = explicit_pads(function, padding, len(spatial))
     for size, k, _, d, pair in [(*axis, pair) for axis, pair in zip(axes, pads, strict=True)]:
         extent = (k - 1) * d + 1
         if extent > size + sum(pair):
@@ -61,7 +61,10 @@ def resolve_padding(
     return pads
 
 
-def _explicit_pads(function: str, padding: Padding, n: int) -> tuple[tuple[int, int], ...]:
+def explicit_pads(
+    function: str, padding: Padding, n: int, words: tuple[str, ...] = ("SAME", "VALID")
+) -> tuple[tuple[int, int], ...]:
+    """One `(before, after)` pair for each of `n` axes; `words` is what else the caller takes, for the message."""
     entries: Sequence = padding if isinstance(padding, Sequence) else (padding,) * n
     check_equal(function, "the number of entries of padding", len(entries), n)
     pads = []
@@ -69,8 +72,8 @@ def _explicit_pads(function: str, padding: Padding, n: int) -> tuple[tuple[int, 
         pair = tuple(entry) if isinstance(entry, Sequence) else (entry, entry)
         if len(pair) != 2 or any(isinstance(p, bool) or not isinstance(p, int) or p < 0 for p in pair):
             raise ValueError(
-                f"{function}: padding must be 'SAME', 'VALID', an int, or one non-negative (before, after) pair for "
-                f"each of {n} axes, got {padding!r}"
+                f"{function}: padding must be {''.join(f'{word!r}, ' for word in words)}an int, or one non-negative "
+                f"(before, after) pair for each of {n} axes, got {padding!r}"
             )
         pads.append(pair)
     return tuple(pads)

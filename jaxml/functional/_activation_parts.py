@@ -1,0 +1,43 @@
+"""What the activations share: a clamp with a gradient of its own, and products whose limits hold."""
+
+from collections.abc import Callable
+from numbers import Real
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+
+def check_real(function: str, name: str, value: Any) -> None:
+    """A static number; NaN and infinities are none."""
+    if not isinstance(value, Real) or not -float("inf") < float(value) < float("inf"):
+        raise ValueError(f"{function}: {name} must be a finite number, got {value!r}")
+
+
+def check_slopes(function: str, x: Array, alpha: Array) -> None:
+    """`alpha` is one number, `()`, or one a channel, `(C,)`."""
+    if alpha.shape != () and alpha.shape != x.shape[-1:]:
+        raise ValueError(
+            f"{function}: alpha must have the shape () or that of the last axis of x, {tuple(x.shape[-1:])}, got "
+            f"{tuple(alpha.shape)} (x: {tuple(x.shape)}, alpha: {tuple(alpha.shape)})"
+        )
+
+
+def per_channel(alpha: Array, x: Array) -> Array:
+    """`alpha` with the rank of `x`, which JAX's strict rank promotion asks for."""
+    return alpha.reshape((1,) * (x.ndim - alpha.ndim) + alpha.shape)
+
+
+def clamp(x: Array, low: float, high: float) -> Array:
+    """`min(max(x, low), high)`: `jnp.clip` passes half of the gradient at either end, this passes none."""
+    return jax.lax.clamp(jnp.asarray(low, x.dtype), x, jnp.asarray(high, x.dtype))
+
+
+def gated(x: Array, gate: Callable[[Array], Array], bound: float) -> Array:
+    """`x * gate(x)` for a gate that is 0 below `-bound` and 1 above `bound` in every dtype.
+
+    Beyond the bounds the product is replaced by its limit before `inf * 0` can arise in it or in its derivatives.
+    """
+    inner = clamp(x, -bound, bound)
+    return jnp.where(x >= bound, x, inner * gate(inner))

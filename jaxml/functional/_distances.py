@@ -1,0 +1,185 @@
+"""Similarities and distances of vectors along an axis, or of all pairs of rows; finite at zero vectors.
+
+An infinite entry counts as the largest finite one, and so does a distance beyond the dtype.
+"""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxml.functional._checks import check_above, check_equal, check_float, check_within
+from jaxml.functional._dtypes import wide
+from jaxml.functional._norms import rescaled, root_of_squares, vector_norm
+from jaxml.functional._per_example import check_same_shape, rounded
+from jaxml.functional._softmax import finite
+
+
+def normalize(
+    x: Float[Array, "*shape"], *, axis: int = -1, order: float = 2.0, eps: float = 1e-12
+) -> Float[Array, "*shape"]:
+    """Vectors of norm 1, `x / max(‖x‖, eps)` along `axis`, of any shape; PyTorch's `normalize`.
+
+    The norm is that of `order`, above 0 and infinity too. A zero vector stays one, with derivative `1 / eps`; entries
+    at the end of the dtype have their direction, and an infinite one counts as the largest finite.
+
+    Raises:
+        TypeError: `x` is not floating point.
+        ValueError: `axis` does not exist or is empty, `order` or `eps` is not positive.
+
+    >>> normalize(jnp.array([3e38, 0.0, -4e-3])).tolist()
+    [1.0, 0.0, -0.0]
+    """
+    check_float("normalize", x=x)
+    axis = _axis("normalize", x, axis)
+    if not order > 0:
+        raise ValueError(f"normalize: order must be above 0, got {order}")
+    check_above("normalize", "eps", eps, 0)
+    return unit(wide(x), axis, order, eps).astype(x.dtype)
+
+
+def cosine_similarity(
+    x1: Float[Array, "*shape"], x2: Float[Array, "*shape"], *, axis: int = -1, eps: float = 1e-8
+) -> Float[Array, "..."]:
+    """Cosine of the angle of two vectors, `x1 · x2 / (max(‖x1‖, eps) max(‖x2‖, eps))` along `axis`.
+
+    `(..., D)` and `(..., D)` give `(...)`. A zero vector has similarity 0 and the derivative `x2 / (eps ‖x2‖)`, large
+    and finite, PyTorch's; the plain form is NaN there. The distance of Keras and optax is 1 minus it.
+
+    Raises:
+        TypeError: arrays that are not floating point, or mixed dtypes.
+        ValueError: shapes differ, `axis` does not exist or is empty, or `eps` is not positive.
+
+    >>> cosine_similarity(jnp.array([[3.0, 4.0], [0.0, 0.0]]), jnp.array([[4.0, 3.0], [1.0, 2.0]])).tolist()
+    [0.96..., 0.0]
+    """
+    check_same_shape("cosine_similarity", None, x1=x1, x2=x2)
+    axis = _axis("cosine_similarity", x1, axis, "x1")
+    check_above("cosine_similarity", "eps", eps, 0)
+    return cosine(wide(x1), wide(x2), axis, eps).astype(x1.dtype)
+
+
+def pairwise_distance(
+    x1: Float[Array, "*shape"], x2: Float[Array, "*shape"], *, order: float = 2.0, eps: float = 1e-6
+) -> Float[Array, "..."]:
+    """Distance of each vector to its partner, `‖x1 - x2 + eps‖` along the last axis; `(..., D)` to `(...)`.
+
+    The norm is that of `order`, from 0 (entries that are not 0) to infinity; `eps` is added to every entry, as PyTorch
+    does, and may be 0: where the difference is 0 the derivative is 0 for every order, not NaN.
+
+    Raises:
+        TypeError: arrays that are not floating point, or mixed dtypes.
+        ValueError: shapes differ, there is no axis or an empty one, `order` or `eps` is negative.
+
+    >>> pairwise_distance(jnp.array([[3.0, 4.0], [1.0, 1.0]]), jnp.array([[0.0, 0.0], [1.0, 1.0]]), eps=0.0).tolist()
+    [5.0, 0.0]
+    """
+    name = "pairwise_distance"
+    check_vectors(name, x1=x1, x2=x2)
+    check_norm(name, order, eps)
+    return rounded(distance(wide(x1), wide(x2), order, eps), x1)
+
+
+def cdist(x1: Float[Array, "*batch P D"], x2: Float[Array, "*batch R D"], *, order: float = 2.0) -> Float[Array, "..."]:
+    """Distance of every row to every other, `d_ij = ‖x1_i - x2_j‖`; `(..., P, D)` and `(..., R, D)` to `(..., P, R)`.
+
+    The norm is that of `order`, from 0 to infinity. Differences are taken before they are squared, so that near rows
+    have an exact distance: PyTorch's result without its matrix product, `‖a‖² + ‖b‖² - 2 a·b`, which cancels. The
+    derivative is 0 where rows are equal. Costs P R D MACs and no memory for the differences.
+
+    Raises:
+        TypeError: arrays that are not floating point, or mixed dtypes.
+        ValueError: fewer than 2 axes, sizes that do not fit, D is 0, or `order` is negative.
+
+    >>> cdist(jnp.array([[0.0, 0.0], [3.0, 4.0]]), jnp.array([[0.0, 0.0]])).tolist()
+    [[0.0], [5.0]]
+    """
+    _check_rows("cdist", x1=x1, x2=x2)
+    sizes = x1.shape[:-2], x1.shape[-1]
+    check_equal("cdist", "leading axes and the last of x2", (x2.shape[:-2], x2.shape[-1]), sizes, x1=x1, x2=x2)
+    _check_order("cdist", order)
+    return _all_distances(x1, x2, order)
+
+
+def pdist(x: Float[Array, "*batch N D"], *, order: float = 2.0) -> Float[Array, "..."]:
+    """Distance of every two rows once, `‖x_i - x_j‖` for i < j in rows; `(..., N, D)` to `(..., N (N - 1) / 2)`.
+
+    The upper triangle of `cdist(x, x)`, as SciPy and PyTorch order it.
+
+    Raises:
+        TypeError: `x` is not floating point.
+        ValueError: fewer than 2 axes, D is 0, or `order` is negative.
+
+    >>> pdist(jnp.array([[0.0, 0.0], [3.0, 4.0], [0.0, 1.0]])).tolist()
+    [5.0, 1.0, 4.242...]
+    """
+    _check_rows("pdist", x=x)
+    _check_order("pdist", order)
+    i, j = np.triu_indices(x.shape[-2], 1)
+    return _all_distances(x, x, order)[..., i, j]
+
+
+def cosine(x1: Array, x2: Array, axis: int, eps: float) -> Array:
+    """`cosine_similarity` of arrays that are checked and wide."""
+    (x1, r1), (x2, r2) = (rescaled(finite(x), axis) for x in (x1, x2))
+    n1, n2 = root_of_squares(x1, axis), root_of_squares(x2, axis)
+    # One by one: the product of two small norms may be 0.
+    y = jnp.sum(x1 * x2, axis, keepdims=True) / jnp.where(n1 >= eps * r1, n1, eps * r1)
+    return jnp.squeeze(y / jnp.where(n2 >= eps * r2, n2, eps * r2), axis)
+
+
+def distance(x1: Array, x2: Array, order: float, eps: float) -> Array:
+    """`pairwise_distance` of arrays that are checked and wide."""
+    return jnp.squeeze(vector_norm(x1 - x2 + eps, order), -1)
+
+
+def check_vectors(name: str, **arrays: Array) -> None:
+    """Arrays of one shape and dtype, whose last axis is not empty."""
+    check_same_shape(name, None, **arrays)
+    what, x = next(iter(arrays.items()))
+    _axis(name, x, -1, what)
+
+
+def check_norm(name: str, order: float, eps: float) -> None:
+    _check_order(name, order)
+    check_within(name, "eps", eps, 0)
+
+
+def unit(x: Array, axis: int, order: float, eps: float) -> Array:
+    """`normalize` of an array that is checked and wide."""
+    # Rescaled with its norm: that of two entries at the end of the dtype is beyond it, their direction is not.
+    x, r = rescaled(finite(x), axis)
+    norm = root_of_squares(x, axis) if order == 2 else vector_norm(x, order, axis)
+    return x / jnp.where(norm >= eps * r, norm, eps * r)
+
+
+def _all_distances(x1: Array, x2: Array, order: float) -> Array:
+    a, b = finite(wide(x1)), finite(wide(x2))
+    if order != 2:
+        return rounded(jnp.squeeze(vector_norm(a[..., :, None, :] - b[..., None, :, :], order), -1), x1)
+    # A scale for each pair, from its rows: of the differences it would have to be computed P R D times.
+    r = jnp.minimum(rescaled(a, -1)[1][..., :, None, :], rescaled(b, -1)[1][..., None, :, :])
+    # Half the difference, which is never beyond the dtype, scaled after it: before, each row would be scaled P R times.
+    norm = root_of_squares((a[..., :, None, :] / 2 - b[..., None, :, :] / 2) * r, -1)
+    return rounded(jnp.squeeze(2 * (norm / r), -1), x1)
+
+
+def _axis(name: str, x: Array, axis: int, what: str = "x") -> int:
+    if not isinstance(axis, int) or not -x.ndim <= axis < x.ndim:
+        raise ValueError(f"{name}: axis {axis} does not exist ({what}: {tuple(x.shape)})")
+    if x.shape[axis] == 0:
+        raise ValueError(f"{name}: axis {axis} must not be empty ({what}: {tuple(x.shape)})")
+    return axis
+
+
+def _check_order(name: str, order: float) -> None:
+    check_within(name, "order", order, 0)
+
+
+def _check_rows(name: str, **arrays: Array) -> None:
+    check_float(name, **arrays)
+    for what, x in arrays.items():
+        if x.ndim < 2:
+            raise ValueError(
+                f"{name}: {what} must have at least 2 axes (..., N, D), got {x.ndim} ({what}: {tuple(x.shape)})"
+            )
+        _axis(name, x, -1, what)

@@ -1,0 +1,169 @@
+"""Losses of independent yes/no labels."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax.nn import softplus
+from jaxtyping import Array, Bool, Float
+
+from jaxml.functional._checks import check_equal, check_float, check_within
+from jaxml.functional._dtypes import wide
+from jaxml.functional._per_example import check_same_shape, mean_per_example, rounded
+from jaxml.functional._softmax import finite
+
+
+def binary_cross_entropy(
+    logits: Float[Array, "*shape"],
+    labels: Float[Array, "*shape"],
+    *,
+    pos_weight: Float[Array, "..."] | None = None,
+    weights: Float[Array, "*shape"] | None = None,
+    label_smoothing: float = 0.0,
+    where: Bool[Array, "*shape"] | None = None,
+) -> Float[Array, "..."]:
+    """Cross entropy of independent yes/no labels, from logits; `(N, ...)` to `(N,)`.
+
+    `mean(-w z log σ(x) - (1 - z) log(1 - σ(x)))` over every axis but the first, for labels `z` in [0, 1]: PyTorch's
+    `binary_cross_entropy_with_logits`. `pos_weight` `w` is of the shape of the last axes of `logits`, `(C,)` for
+    `(N, C)`, and 1 by default. `weights`, PyTorch's `weight`, are factors of the elements, before the mean.
+    `label_smoothing` `s` replaces `z` by `(1 - s) z + s / 2`.
+
+    Its derivative `(σ(x) - z) / n` holds at ±inf too. An infinite logit counts as the largest finite one, so a right
+    answer costs 0 there and a wrong one the largest number of the dtype.
+
+    Raises:
+        TypeError: arrays that are not floating point, mixed dtypes, or a `where` that is not boolean.
+        ValueError: shapes differ or do not fit, or `label_smoothing` is not in [0, 1].
+
+    >>> loss = binary_cross_entropy(jnp.array([0.0, jnp.inf, -2.0]), jnp.array([1.0, 1.0, 0.0]))
+    >>> [round(v, 4) for v in loss.tolist()]
+    [0.6931, 0.0, 0.1269]
+    """
+    name = "binary_cross_entropy"
+    check_same_shape(name, where, logits=logits, labels=labels, weights=weights)
+    check_within(name, "label_smoothing", label_smoothing, 0, 1)
+    x, z = finite(wide(logits)), wide(labels)
+    if where is not None:
+        x, z = jnp.where(where, x, 0), jnp.where(where, z, 0)
+    if label_smoothing:
+        z = (1 - label_smoothing) * z + label_smoothing / 2
+    positive = z * softplus(-x)
+    if pos_weight is not None:
+        check_float(name, logits=logits, pos_weight=pos_weight)
+        last = tuple(logits.shape[max(0, logits.ndim - pos_weight.ndim) :])
+        check_equal(name, "the shape of pos_weight", tuple(pos_weight.shape), last, logits=logits)
+        positive = positive * wide(pos_weight).reshape((1,) * (logits.ndim - pos_weight.ndim) + pos_weight.shape)
+    # Both terms are needed: softplus(x) - z x cancels to 0 where the answer is nearly right.
+    loss = _weighted((1 - z) * softplus(x) + positive, weights, where)
+    return rounded(mean_per_example(loss, where), logits)
+
+
+def binary_cross_entropy_from_probabilities(
+    probabilities: Float[Array, "*shape"],
+    labels: Float[Array, "*shape"],
+    *,
+    weights: Float[Array, "*shape"] | None = None,
+    where: Bool[Array, "*shape"] | None = None,
+) -> Float[Array, "..."]:
+    """Cross entropy of independent yes/no labels, from probabilities; `(N, ...)` to `(N,)`.
+
+    `mean(-z log p - (1 - z) log(1 - p))` over every axis but the first, each logarithm at least -100, as in PyTorch's
+    `binary_cross_entropy`. The derivative of a logarithm is taken as `1 / max(p, 1e-12)` (float16: `1.6e-5`), so it
+    does not vanish where the logarithm is cut off and is finite at 0. A probability outside [0, 1] gives NaN. `weights`
+    are factors of the elements, before the mean.
+
+    Prefer `binary_cross_entropy`: a sigmoid in float32 is exactly 1 from 17 on, and has no gradient left there.
+
+    Raises:
+        TypeError: arrays that are not floating point, mixed dtypes, or a `where` that is not boolean.
+        ValueError: shapes differ.
+
+    >>> loss = binary_cross_entropy_from_probabilities(jnp.array([0.5, 1.0, 0.0]), jnp.array([1.0, 1.0, 1.0]))
+    >>> [round(v, 4) for v in loss.tolist()]
+    [0.6931, -0.0, 100.0]
+    """
+    name = "binary_cross_entropy_from_probabilities"
+    check_same_shape(name, where, probabilities=probabilities, labels=labels, weights=weights)
+    p, z = wide(probabilities), wide(labels)
+    if where is not None:
+        p, z = jnp.where(where, p, 0.5), jnp.where(where, z, 0)
+    # The largest derivative that the argument's own dtype can hold.
+    least = max(1e-12, 1 / float(jnp.finfo(probabilities.dtype).max))
+    loss = -(z * clamped_log(p, least) + (1 - z) * clamped_log(1 - p, least))
+    return rounded(mean_per_example(_weighted(loss, weights, where), where), probabilities)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(1,))
+def clamped_log(p: Array, least: float) -> Array:
+    """`max(log p, -100)` with derivative `1 / max(p, least)`, finite and not 0 where the logarithm is cut off."""
+    return jnp.maximum(jnp.log(p), -100)
+
+
+@clamped_log.defjvp
+def _clamped_log_jvp(least: float, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (p,), (dp,) = primals, tangents
+    return clamped_log(p, least), dp / jnp.maximum(p, least)
+
+
+def sigmoid_focal_loss(
+    logits: Float[Array, "*shape"],
+    labels: Float[Array, "*shape"],
+    *,
+    gamma: float = 2.0,
+    alpha: float | None = None,
+    where: Bool[Array, "*shape"] | None = None,
+) -> Float[Array, "..."]:
+    """Binary cross entropy that well classified entries add little to; `(N, ...)` to `(N,)`, arXiv:1708.02002.
+
+    `mean(a (1 - q)^γ (-z log p - (1 - z) log(1 - p)))` over every axis but the first, where `p = σ(x)` and
+    `q = z p + (1 - z)(1 - p)` is the probability of the right answer; `a = α z + (1 - α)(1 - z)`, or 1 where `alpha` is
+    `None`. With `gamma=0` it is the plain cross entropy. torchvision's default is `alpha=0.25`; optax's is `None`.
+
+    Raises:
+        TypeError: arrays that are not floating point, mixed dtypes, or a `where` that is not boolean.
+        ValueError: shapes differ, `gamma` is negative, or `alpha` is not in [0, 1].
+
+    >>> loss = sigmoid_focal_loss(jnp.array([0.0, 4.0, -jnp.inf]), jnp.array([1.0, 1.0, 0.0]))
+    >>> [round(v, 6) for v in loss.tolist()]
+    [0.173287, 6e-06, 0.0]
+    """
+    name = "sigmoid_focal_loss"
+    check_same_shape(name, where, logits=logits, labels=labels)
+    check_within(name, "gamma", gamma, 0)
+    if alpha is not None:
+        check_within(name, "alpha", alpha, 0, 1)
+    x, z = finite(wide(logits)), wide(labels)
+    if where is not None:
+        x, z = jnp.where(where, x, 0), jnp.where(where, z, 0)
+    loss = focal(x, z, gamma)
+    if alpha is not None:
+        loss = loss * (alpha * z + (1 - alpha) * (1 - z))
+    return rounded(mean_per_example(loss, where), logits)
+
+
+def focal(x: Array, z: Array, gamma: float) -> Array:
+    """`(1 - q)^γ` times the cross entropy of finite logits `x` and labels `z`, both finite with their derivatives.
+
+    Beyond ±100, where the sigmoid is 0 or 1 in any dtype, its derivative is 0 and the product with the cross entropy's,
+    up to twice the largest number, would be NaN: there the first factor is the number that it tends to.
+    """
+    inside = jnp.abs(x) < 100
+    u = jnp.where(inside, x, 0)
+    entropy = (1 - z) * softplus(u) + z * softplus(-u)
+    near = _power(z * jax.nn.sigmoid(-u) + (1 - z) * jax.nn.sigmoid(u), gamma) * entropy
+    wrong = jnp.where(x > 0, 1 - z, z)
+    return jnp.where(inside, near, _power(wrong, gamma) * (wrong * jnp.where(x > 0, x, -x)))
+
+
+def _power(wrong: Array, gamma: float) -> Array:
+    """`wrong^γ` for a probability. Below `eps²` it stays as it is there, or the derivatives of a power below 2 would
+    be infinite at 0; the cross entropy beside it is as small, so that nothing is lost."""
+    power = int(gamma) if float(gamma).is_integer() else gamma  # whole ones are products, which are faster
+    return jnp.maximum(wrong, float(jnp.finfo(wrong.dtype).eps) ** 2) ** power
+
+
+def _weighted(loss: Array, weights: Array | None, where: Array | None) -> Array:
+    if weights is None:
+        return loss
+    return loss * wide(weights if where is None else jnp.where(where, weights, 0))

@@ -1,0 +1,165 @@
+"""Variants of the softmax cross entropy that weigh easy, hard or mislabelled examples otherwise."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Integer
+
+from jaxml.functional._checks import check_equal, check_float, check_within
+from jaxml.functional._classes import (
+    at_labels,
+    blanked,
+    check_class_weights,
+    check_labels,
+    chosen,
+    class_axis,
+    nan_outside,
+    normalized,
+    not_ignored,
+    without,
+)
+from jaxml.functional._dtypes import wide
+from jaxml.functional._losses_binary import focal
+from jaxml.functional._per_example import check_same_shape, mean_per_example, rounded
+from jaxml.functional._softmax import check_where, finite
+
+
+def softmax_focal_loss(
+    logits: Float[Array, "..."],
+    labels: Integer[Array, "..."],
+    *,
+    gamma: float = 2.0,
+    axis: int = -1,
+    class_weights: Float[Array, " C"] | None = None,
+    ignore_index: int | None = None,
+    where: Bool[Array, "..."] | None = None,
+) -> Float[Array, "..."]:
+    """Cross entropy that well classified examples add little to: `-w (1 - p)^γ log p` of the label's `p`.
+
+    `p` is softmax along `axis`; `(N, C)` gives `(N,)`, and `labels` and `where` have the shape of `logits` without
+    `axis`. The weights `w`, α in arXiv:1708.02002, are `(C,)`, one a class. `gamma=0` gives
+    `softmax_cross_entropy_with_integer_labels`, whose rules hold for labels that are ignored or out of range.
+
+    Raises:
+        TypeError: logits that are not floating point, labels that are not integers, or a `where` that is not boolean.
+        ValueError: shapes that do not fit, `axis` does not exist or is empty, or `gamma` is negative.
+
+    >>> round(softmax_focal_loss(jnp.array([[0.0, 0.0]]), jnp.array([0])).item(), 4)
+    0.1733
+    """
+    name = "softmax_focal_loss"
+    check_within(name, "gamma", gamma, 0)
+    axis, labels, where = _checked(name, logits, labels, axis, class_weights, ignore_index, where)
+    margin = _margin(logits, labels, axis, where)
+    loss = focal(margin, jnp.ones_like(margin), gamma)
+    if class_weights is not None:
+        loss = loss * jnp.take(wide(class_weights), labels, mode="clip")
+    return _averaged(loss, labels, logits, axis, where)
+
+
+def generalized_cross_entropy(
+    logits: Float[Array, "..."],
+    labels: Integer[Array, "..."],
+    *,
+    exponent: float = 0.7,
+    axis: int = -1,
+    ignore_index: int | None = None,
+    where: Bool[Array, "..."] | None = None,
+) -> Float[Array, "..."]:
+    """Cross entropy for labels that may be wrong: `(1 - p^q) / q` of the label's `p`, arXiv:1805.07836.
+
+    `p` is softmax along `axis` and `q`, the `exponent`, lies in (0, 1]: near 0 it is the cross entropy, at 1 the
+    probability of a mistake, which is bounded. `(N, C)` gives `(N,)`; `labels` and `where` have the shape of `logits`
+    without `axis`, and the rules of `softmax_cross_entropy_with_integer_labels`.
+
+    Raises:
+        TypeError: logits that are not floating point, labels that are not integers, or a `where` that is not boolean.
+        ValueError: shapes that do not fit, `axis` does not exist or is empty, or `exponent` is not in (0, 1].
+
+    >>> generalized_cross_entropy(jnp.array([[0.0, 0.0]]), jnp.array([0]), exponent=1.0).tolist()
+    [0.5]
+    """
+    name = "generalized_cross_entropy"
+    if not 0 < exponent <= 1:
+        raise ValueError(f"{name}: exponent must be above 0 and at most 1, got {exponent}")
+    axis, labels, where = _checked(name, logits, labels, axis, None, ignore_index, where)
+    shifted, log_total = normalized(blanked(wide(logits), where, axis), axis)
+    log_p = at_labels(shifted, labels, axis) - jax.lax.squeeze(log_total, (axis,))
+    return _averaged(-jnp.expm1(exponent * log_p) / exponent, labels, logits, axis, where)
+
+
+def poly_loss(
+    logits: Float[Array, "*shape"],
+    labels: Float[Array, "*shape"],
+    *,
+    coefficient: float = 2.0,
+    axis: int = -1,
+    where: Bool[Array, "..."] | None = None,
+) -> Float[Array, "..."]:
+    """Cross entropy with dense labels, plus `ε` times its first polynomial term: `Σ_i y_i (-log p_i + ε (1 - p_i))`.
+
+    Poly-1 of arXiv:2204.12511, with `p` softmax along `axis` and `ε` the `coefficient`; `(N, C)` gives `(N,)`. `where`
+    has the shape of `logits` without `axis`. Smooth labels with `smooth_labels`. The labels of an example sum to 1.
+
+    Raises:
+        TypeError: arrays that are not floating point, mixed dtypes, or a `where` that is not boolean.
+        ValueError: shapes differ, or `axis` does not exist or is empty.
+
+    >>> round(poly_loss(jnp.array([[0.0, 0.0]]), jnp.array([[1.0, 0.0]])).item(), 4)
+    1.6931
+    """
+    name = "poly_loss"
+    check_same_shape(name, None, logits=logits, labels=labels)
+    axis = class_axis(name, axis, logits=logits)
+    where = _position_mask(name, logits, axis, where)
+    x, y = blanked(wide(logits), where, axis), blanked(wide(labels), where, axis)
+    shifted, log_total = normalized(x, axis)
+    log_p = shifted - log_total
+    loss = jnp.sum(y * (-log_p - coefficient * jnp.expm1(log_p)), axis)
+    return rounded(mean_per_example(loss, where), logits)
+
+
+def _position_mask(name: str, logits: Array, axis: int, where: Array | None) -> Array | None:
+    check_where(name, where)
+    if where is not None:
+        want = without(logits.shape, axis)
+        check_equal(name, "the shape of where", tuple(where.shape), want, logits=logits, where=where)
+    return where
+
+
+def _checked(
+    name: str,
+    logits: Array,
+    labels: Array,
+    axis: int,
+    weights: Array | None,
+    ignore_index: int | None,
+    where: Array | None,
+) -> tuple[int, Array, Array | None]:
+    check_float(name, logits=logits)
+    check_labels(name, labels)
+    axis = class_axis(name, axis, logits=logits)
+    want = without(logits.shape, axis)
+    check_equal(name, "the shape of labels", tuple(labels.shape), want, logits=logits, labels=labels)
+    check_class_weights(name, logits, axis, weights)
+    where = _position_mask(name, logits, axis, where)
+    return axis, labels.astype(jnp.int32), not_ignored(labels, ignore_index, where)
+
+
+def _margin(logits: Array, labels: Array, axis: int, where: Array | None) -> Array:
+    """`x_label - log Σ exp(x)` over the other classes: the logit of the label against the others together.
+
+    Written so, `1 - p` is a sigmoid, and does not cancel where p is nearly 0 or 1.
+    """
+    x = finite(blanked(wide(logits), where, axis))
+    hot = chosen(labels, x.shape, axis)
+    own = at_labels(x, labels, axis)
+    others = jnp.where(hot, jnp.finfo(x.dtype).min, x)
+    top = jax.lax.stop_gradient(jnp.max(others, axis))
+    exponentials = jnp.exp(finite(others - jnp.expand_dims(top, axis)))
+    total = jnp.sum(jnp.where(hot, 0, exponentials), axis)
+    # A single class has no others.
+    return finite(finite(own - top) - jnp.log(jnp.where(total == 0, 1, total)))
+
+
+def _averaged(loss: Array, labels: Array, logits: Array, axis: int, where: Array | None) -> Array:
+    return rounded(mean_per_example(nan_outside(loss, labels, logits.shape[axis]), where), logits)

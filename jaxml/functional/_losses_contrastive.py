@@ -1,0 +1,191 @@
+"""Losses of a batch of embeddings against itself, and margins on angles; the rules are told in `_losses.py`.
+
+Embeddings are `(N, D)` and compared by their cosine, which is 0 for a zero vector. `where` is `(N,)` and leaves
+examples out altogether, as partners of others too.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Integer
+
+from jaxml.functional._checks import check_above, check_equal, check_float, check_rank, check_within
+from jaxml.functional._classes import check_labels, chosen
+from jaxml.functional._distances import check_vectors, unit
+from jaxml.functional._dtypes import wide
+from jaxml.functional._per_example import rounded
+from jaxml.functional._softmax import check_where, shifted_exponentials
+
+EPS = 1e-8  # the smallest norm, that of `cosine_similarity`
+
+
+def info_nce_loss(
+    queries: Float[Array, "N D"],
+    keys: Float[Array, "N D"],
+    *,
+    temperature: float = 0.07,
+    where: Bool[Array, " N"] | None = None,
+) -> Float[Array, " N"]:
+    """Find the key of each query among all keys: `-log softmax_j(cos(q_i, k_j) / temperature)_i`; `(N, D)` to `(N,)`.
+
+    CLIP's loss is the mean of this one and of that with the two exchanged. N² D MACs. arXiv:1807.03748; the default
+    temperature is MoCo's, arXiv:1911.05722.
+
+    Raises:
+        TypeError: arrays that are not floating point, mixed dtypes, or a `where` that is not boolean.
+        ValueError: shapes that do not fit, or `temperature` is not positive.
+
+    >>> loss = info_nce_loss(jnp.eye(2), jnp.eye(2), temperature=1.0)
+    >>> [round(v, 4) for v in loss.tolist()]
+    [0.3133, 0.3133]
+    """
+    name = "info_nce_loss"
+    _check_batch(name, where, queries=queries, keys=keys)
+    check_above(name, "temperature", temperature, 0)
+    q, k = _units(where, queries, keys)
+    n = len(q)
+    counts = jnp.ones((n, n), bool) if where is None else where[:, None] & where[None]
+    return rounded(_cross_entropy(q @ k.T / temperature, jnp.eye(n, dtype=bool), counts), queries)
+
+
+def nt_xent_loss(
+    x1: Float[Array, "N D"],
+    x2: Float[Array, "N D"],
+    *,
+    temperature: float = 0.5,
+    where: Bool[Array, " N"] | None = None,
+) -> Float[Array, " N"]:
+    """SimCLR's loss of two views of each example: each is to find the other among all; `(N, D)` to `(N,)`.
+
+    `-log softmax(cos / temperature)` over all 2 N views but itself, averaged over the two. 4 N² D MACs.
+    arXiv:2002.05709.
+
+    Raises:
+        TypeError: arrays that are not floating point, mixed dtypes, or a `where` that is not boolean.
+        ValueError: shapes that do not fit, or `temperature` is not positive.
+
+    >>> loss = nt_xent_loss(jnp.eye(2), jnp.eye(2), temperature=1.0)
+    >>> [round(v, 4) for v in loss.tolist()]
+    [0.5514, 0.5514]
+    """
+    name = "nt_xent_loss"
+    _check_batch(name, where, x1=x1, x2=x2)
+    check_above(name, "temperature", temperature, 0)
+    views = jnp.concatenate(_units(where, x1, x2))
+    n = len(x1)
+    itself = jnp.eye(2 * n, dtype=bool)
+    counts = ~itself
+    if where is not None:
+        both = jnp.concatenate([where, where])
+        counts = counts & both[:, None] & both[None]
+    loss = _cross_entropy(views @ views.T / temperature, jnp.roll(itself, n, 1), counts)
+    return rounded((loss[:n] + loss[n:]) / 2, x1)
+
+
+def circle_loss(
+    embeddings: Float[Array, "N D"],
+    labels: Integer[Array, " N"],
+    *,
+    margin: float = 0.4,
+    scale: float = 80.0,
+    where: Bool[Array, " N"] | None = None,
+) -> Float[Array, " N"]:
+    """Circle loss of each example, `softplus(lse_n(s α_n (c_n - m)) + lse_p(-s α_p (c_p - 1 + m)))`.
+
+    `c` are the cosines to the other examples of its label (p) and to those of other labels (n), `lse` the logarithm of
+    the sum of exponentials, `α_p = max(0, 1 + m - c_p)` and `α_n = max(0, c_n + m)` weights that are constants in the
+    derivative, as in the paper (Keras differentiates them). `(N, D)` and `(N,)` give `(N,)`. An example without a
+    partner of both kinds costs 0. N² D MACs. arXiv:2002.10857.
+
+    Raises:
+        TypeError: embeddings that are not floating point, labels that are not integers, a `where` that is not boolean.
+        ValueError: shapes that do not fit, `margin` is not strictly between 0 and 1, or `scale` is not positive.
+
+    >>> x = jnp.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    >>> [round(v, 4) for v in circle_loss(x, jnp.array([0, 0, 1]), scale=8.0).tolist()]
+    [0.0745, 0.0745, 0.0]
+    """
+    name = "circle_loss"
+    _check_batch(name, where, embeddings=embeddings)
+    check_labels(name, labels)
+    check_equal(name, "the shape of labels", labels.shape, embeddings.shape[:1], embeddings=embeddings, labels=labels)
+    check_above(name, "margin", margin, 0, 1)
+    check_above(name, "scale", scale, 0)
+    (x,) = _units(where, embeddings)
+    cos = x @ x.T
+    fixed = jax.lax.stop_gradient(cos)
+    same = labels[:, None] == labels[None]
+    counts = jnp.ones_like(same) if where is None else where[:, None] & where[None]
+    positive, negative = same & counts & ~jnp.eye(len(x), dtype=bool), ~same & counts
+    pull = -scale * jnp.maximum(1 + margin - fixed, 0) * (cos - (1 - margin))
+    push = scale * jnp.maximum(fixed + margin, 0) * (cos - margin)
+    loss = jax.nn.softplus(_logsumexp(pull, positive) + _logsumexp(push, negative))
+    return rounded(jnp.where(jnp.any(positive, 1) & jnp.any(negative, 1), loss, 0), embeddings)
+
+
+def arcface_logits(
+    cosines: Float[Array, "*positions C"],
+    labels: Integer[Array, "*positions"],
+    *,
+    margin: float = 0.5,
+    scale: float = 64.0,
+    eps: float = 1e-6,
+) -> Float[Array, "*positions C"]:
+    """Logits `scale cos(θ + margin [c = label])` of classes at angles θ, given as `cos θ`; any shape `(..., C)`.
+
+    A softmax cross entropy on them is ArcFace, arXiv:1801.07698. Beyond `θ = π - margin`, where the cosine would rise
+    again, it goes on as `cos θ - margin sin margin`. `(sin θ)²` counts as at least `eps`: its root has no derivative at
+    0. A label that is no class has no margin: -1 passes the cosines on.
+
+    Raises:
+        TypeError: cosines that are not floating point, or labels that are not integers.
+        ValueError: shapes that do not fit, `margin` outside [0, π), `scale` or `eps` is not positive.
+
+    >>> logits = arcface_logits(jnp.array([[0.6, 0.8]]), jnp.array([1]), margin=0.5, scale=10.0)
+    >>> [round(v, 4) for v in logits[0].tolist()]
+    [6.0, 4.1441]
+    """
+    name = "arcface_logits"
+    check_float(name, cosines=cosines)
+    check_labels(name, labels)
+    if cosines.ndim == 0:
+        raise ValueError(f"{name}: cosines must have at least 1 axis (..., C), got 0 (cosines: ())")
+    check_equal(name, "the shape of labels", labels.shape, cosines.shape[:-1], cosines=cosines, labels=labels)
+    check_within(name, "margin", margin, 0, math.pi)
+    check_above(name, "scale", scale, 0)
+    check_above(name, "eps", eps, 0)
+    c = wide(cosines)
+    square = 1 - jnp.square(c)
+    sine = jnp.sqrt(jnp.where(square > eps, square, eps))
+    moved = jnp.where(
+        c > math.cos(math.pi - margin), c * math.cos(margin) - sine * math.sin(margin), c - margin * math.sin(margin)
+    )
+    own = chosen(labels.astype(jnp.int32), c.shape, labels.ndim)
+    return (scale * jnp.where(own, moved, c)).astype(cosines.dtype)
+
+
+def _check_batch(name: str, where: Array | None, **arrays: Array) -> None:
+    check_vectors(name, **arrays)
+    check_where(name, where)
+    for what, x in arrays.items():
+        check_rank(name, what, x, 2, "(N, D)")
+        if where is not None:
+            check_equal(name, "the shape of where", where.shape, x.shape[:1], **{what: x, "where": where})
+
+
+def _units(where: Array | None, *arrays: Array) -> list[Array]:
+    """The directions, in the wide dtype, of examples that count."""
+    return [unit(wide(x) if where is None else jnp.where(where[:, None], wide(x), 0), -1, 2, EPS) for x in arrays]
+
+
+def _cross_entropy(logits: Array, own: Array, counts: Array) -> Array:
+    """`-log softmax` of the one entry of each row that is its own, over those that count; 0 where it does not."""
+    shifted, _, total = shifted_exponentials(logits, -1, counts)
+    return jnp.sum(jnp.where(own & counts, jnp.log(total) - shifted, 0), -1)
+
+
+def _logsumexp(x: Array, counts: Array) -> Array:
+    _, _, total = shifted_exponentials(x, -1, counts)
+    top = jnp.max(jnp.where(counts, x, jnp.finfo(x.dtype).min), -1)
+    return jnp.log(total[..., 0]) + jax.lax.stop_gradient(jnp.where(jnp.any(counts, -1), top, 0))

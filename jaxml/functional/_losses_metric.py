@@ -1,0 +1,183 @@
+"""Losses of distances and angles between embeddings, `(N, D)` to `(N,)`; the rules are told in `_losses.py`.
+
+The last axis is the embedding; of more axes, all but the first and the last are averaged, and `where` has their shape.
+Equal embeddings and zero vectors have finite derivatives. Where a margin is met exactly the derivative is that of the
+side that costs, as in PyTorch.
+"""
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from jaxml.functional._checks import check_above, check_equal, check_float, check_within
+from jaxml.functional._distances import check_norm, check_vectors, distance
+from jaxml.functional._dtypes import wide
+from jaxml.functional._norms import clamped, rescaled
+from jaxml.functional._per_example import mean_per_example, rounded
+from jaxml.functional._softmax import check_where, finite
+
+
+def cosine_embedding_loss(
+    x1: Float[Array, "*positions D"],
+    x2: Float[Array, "*positions D"],
+    targets: Float[Array, "*positions"],
+    *,
+    margin: float = 0.0,
+    where: Bool[Array, "*positions"] | None = None,
+) -> Float[Array, "..."]:
+    """`1 - cos(x1, x2)` where the target is 1, and `max(0, cos(x1, x2) - margin)` where it is -1; `(N, D)` to `(N,)`.
+
+    `cos = x1 · x2 / √((‖x1‖² + 1e-12) (‖x2‖² + 1e-12))`, with PyTorch's constant: a zero vector has cosine 0, and a
+    large but finite derivative.
+
+    Raises:
+        TypeError: arrays that are not floating point, mixed dtypes, or a `where` that is not boolean.
+        ValueError: shapes that do not fit, or `margin` outside [-1, 1].
+
+    >>> x, y = jnp.array([[3.0, 4.0], [0.0, 0.0]]), jnp.array([[3.0, 4.0], [1.0, 0.0]])
+    >>> cosine_embedding_loss(x, y, jnp.array([-1.0, 1.0]), margin=0.5).tolist()
+    [0.5, 1.0]
+    """
+    name = "cosine_embedding_loss"
+    check_vectors(name, x1=x1, x2=x2)
+    _check_positions(name, x1, targets, where)
+    check_within(name, "margin", margin, -1, 1)
+    a, b = (_direction(x) for x in _counted(where, x1, x2))
+    cos = jnp.sum(a * b, -1)
+    return _mean(jnp.where(targets > 0, 1 - cos, clamped(cos - margin)), x1, where)
+
+
+def contrastive_loss(
+    x1: Float[Array, "*positions D"],
+    x2: Float[Array, "*positions D"],
+    targets: Float[Array, "*positions"],
+    *,
+    margin: float = 1.0,
+    where: Bool[Array, "*positions"] | None = None,
+) -> Float[Array, "..."]:
+    """Loss of a pair at distance d: `d² / 2` where the target is 1, `max(0, margin - d)² / 2` where it is -1; `(N,)`.
+
+    `(N, D)` gives `(N,)`. A different pair at distance 0 has derivative 0, for its direction is unknown. Hadsell,
+    Chopra and LeCun, 2006, where a similar pair is labelled 0 and a different one 1.
+
+    Raises:
+        TypeError: arrays that are not floating point, mixed dtypes, or a `where` that is not boolean.
+        ValueError: shapes that do not fit, or `margin` is not positive.
+
+    >>> x, y = jnp.array([[3.0, 4.0], [0.0, 0.0]]), jnp.zeros((2, 2))
+    >>> contrastive_loss(x, y, jnp.array([1.0, -1.0])).tolist()
+    [12.5, 0.5]
+    """
+    name = "contrastive_loss"
+    check_vectors(name, x1=x1, x2=x2)
+    _check_positions(name, x1, targets, where)
+    check_above(name, "margin", margin, 0)
+    a, b = _counted(where, x1, x2)
+    loss = jnp.where(targets > 0, jnp.sum(jnp.square(a - b), -1), jnp.square(clamped(margin - distance(a, b, 2, 0))))
+    return _mean(loss / 2, x1, where)
+
+
+def triplet_margin_loss(
+    anchors: Float[Array, "*positions D"],
+    positives: Float[Array, "*positions D"],
+    negatives: Float[Array, "*positions D"],
+    *,
+    margin: float = 1.0,
+    order: float = 2.0,
+    eps: float = 1e-6,
+    swap: bool = False,
+    where: Bool[Array, "*positions"] | None = None,
+) -> Float[Array, "..."]:
+    """The positive is to be nearer than the negative, `max(0, margin + d(a, p) - d(a, n))`; `(N, D)` to `(N,)`.
+
+    `d` is `pairwise_distance` with `order` and `eps`. With `swap` the negative's distance is the smaller one of
+    `d(a, n)` and `d(p, n)`; equal ones share the derivative. FaceNet, arXiv:1503.03832, squares the distances.
+
+    Raises:
+        TypeError: arrays that are not floating point, mixed dtypes, or a `where` that is not boolean.
+        ValueError: shapes that do not fit, `margin` is not positive, `order` or `eps` is negative.
+
+    >>> a, p, n = jnp.zeros((1, 2)), jnp.array([[3.0, 4.0]]), jnp.array([[0.0, 2.0]])
+    >>> triplet_margin_loss(a, p, n, eps=0.0).tolist()
+    [4.0]
+    """
+    name = "triplet_margin_loss"
+    check_norm(name, order, eps)
+    return _triplet(
+        name, anchors, positives, negatives, lambda x1, x2: distance(x1, x2, order, eps), margin, swap, where
+    )
+
+
+def triplet_margin_with_distance_loss(
+    anchors: Float[Array, "*positions D"],
+    positives: Float[Array, "*positions D"],
+    negatives: Float[Array, "*positions D"],
+    *,
+    distance: Callable[[Array, Array], Array],
+    margin: float = 1.0,
+    swap: bool = False,
+    where: Bool[Array, "*positions"] | None = None,
+) -> Float[Array, "..."]:
+    """`triplet_margin_loss` with a distance of your own, `(..., D)` and `(..., D)` to `(...)`; `(N, D)` to `(N,)`.
+
+    The distance is given float32 where the arrays are float16 or bfloat16.
+
+    Raises:
+        TypeError: arrays that are not floating point, mixed dtypes, a `where` not boolean, `distance` not a function.
+        ValueError: shapes that do not fit, or `margin` is not positive.
+
+    >>> a, p, n = jnp.zeros((1, 2)), jnp.array([[3.0, 4.0]]), jnp.array([[0.0, 2.0]])
+    >>> triplet_margin_with_distance_loss(a, p, n, distance=lambda x, y: jnp.sum(jnp.square(x - y), -1)).tolist()
+    [22.0]
+    """
+    name = "triplet_margin_with_distance_loss"
+    if not callable(distance):
+        raise TypeError(f"{name}: distance must be a function of two arrays, got {type(distance).__name__}")
+    return _triplet(name, anchors, positives, negatives, distance, margin, swap, where)
+
+
+def _direction(x: Array) -> Array:
+    """`x / √(‖x‖² + 1e-12)` along the last axis."""
+    x, r = rescaled(finite(x), -1)
+    return x / jnp.sqrt(jnp.sum(jnp.square(x), -1, keepdims=True) + 1e-12 * jnp.square(r))
+
+
+def _triplet(
+    name: str,
+    anchors: Array,
+    positives: Array,
+    negatives: Array,
+    distance: Callable[[Array, Array], Array],
+    margin: float,
+    swap: bool,
+    where: Array | None,
+) -> Array:
+    check_vectors(name, anchors=anchors, positives=positives, negatives=negatives)
+    _check_positions(name, anchors, None, where)
+    check_above(name, "margin", margin, 0)
+    a, p, n = _counted(where, anchors, positives, negatives)
+    near, far = distance(a, p), distance(a, n)
+    check_equal(name, "the shape of a distance", tuple(near.shape), tuple(a.shape[:-1]), anchors=anchors)
+    if swap:
+        far = jnp.minimum(far, distance(p, n))
+    return _mean(clamped(margin + near - far), anchors, where)
+
+
+def _check_positions(name: str, x: Array, targets: Array | None, where: Array | None) -> None:
+    """`targets` and `where` have the shape of `x` without its last axis."""
+    check_where(name, where)
+    if targets is not None:
+        check_float(name, x1=x, targets=targets)
+        check_equal(name, "the shape of targets", tuple(targets.shape), tuple(x.shape[:-1]), x1=x, targets=targets)
+    if where is not None:
+        check_equal(name, "the shape of where", tuple(where.shape), tuple(x.shape[:-1]), x=x, where=where)
+
+
+def _counted(where: Array | None, *arrays: Array) -> list[Array]:
+    """The arrays in the wide dtype, 0 where they do not count."""
+    return [wide(x) if where is None else jnp.where(where[..., None], wide(x), 0) for x in arrays]
+
+
+def _mean(loss: Array, like: Array, where: Array | None) -> Array:
+    return rounded(mean_per_example(loss, where), like)

@@ -1,0 +1,38 @@
+"""What the losses share: arrays of one shape, and one value per example."""
+
+import math
+
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from jaxml.functional._checks import check_equal, check_float
+from jaxml.functional._softmax import check_where, finite
+
+
+def check_same_shape(name: str, where: Array | None, **arrays: Array | None) -> None:
+    """All arrays are floating point, share one dtype and have the shape of the first, and so has `where`."""
+    check_float(name, **arrays)
+    check_where(name, where)
+    (first_name, first), *rest = ((n, a) for n, a in arrays.items() if a is not None)
+    for other_name, other in rest:
+        shapes = {first_name: first, other_name: other}
+        check_equal(name, f"the shape of {other_name}", tuple(other.shape), tuple(first.shape), **shapes)
+    if where is not None:
+        shapes = {first_name: first, "where": where}
+        check_equal(name, "the shape of where", tuple(where.shape), tuple(first.shape), **shapes)
+
+
+def mean_per_example(loss: Array, where: Array | None) -> Array:
+    """Mean over every axis but the first of the elements that count; 0 where there are none."""
+    axes = tuple(range(1, loss.ndim))
+    count = jnp.asarray(max(1, math.prod(loss.shape[1:])), loss.dtype)
+    if where is not None:
+        loss = jnp.where(where, loss, 0)
+        count = jnp.maximum(jnp.sum(where, axes, keepdims=True), 1).astype(loss.dtype)
+    # Divided before it is summed: losses near the end of the dtype have a mean, though their sum overflows.
+    return jnp.sum(loss / count, axes)
+
+
+def rounded(loss: Array, like: Array) -> Array:
+    """`loss` in the dtype of `like`, the largest number where it is beyond that."""
+    return finite(loss.astype(like.dtype))
