@@ -1,8 +1,10 @@
-"""What the modules share: the number of entries of an option, frozen padding, and the dtype of a call."""
+"""What the modules share: the number of entries of an option, frozen padding, parameters, and the dtype of a call."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax.numpy as jnp
+from flax import nnx
 from jaxtyping import Array, DTypeLike
 
 from jaxml.functional._checks import check_choice, check_positive
@@ -52,3 +54,23 @@ def cast(x: Array, *params: Array | None, dtype: DTypeLike | None = None) -> tup
         return (x, *params)
     dtype = x.dtype if dtype is None else dtype
     return tuple(None if a is None else a.astype(dtype) for a in (x, *params))
+
+
+def in_dtype(*xs: Any, dtype: DTypeLike | None) -> Any:
+    """Inputs in `dtype`, or as they are where that is None; what is not floating is for the functional to refuse."""
+
+    def one(x: Any) -> Any:
+        floating = hasattr(x, "dtype") and jnp.issubdtype(x.dtype, jnp.floating)
+        return x.astype(dtype) if floating and dtype is not None else x
+
+    return one(xs[0]) if len(xs) == 1 else tuple(map(one, xs))
+
+
+def filled(use: bool, shape: tuple[int, ...], value: float, dtype: DTypeLike) -> nnx.Param | None:
+    """A parameter that starts as a constant, or None where it is not used."""
+    return nnx.Param(jnp.full(shape, value, dtype)) if use else None
+
+
+def read(param: nnx.Variable | None) -> Array | None:
+    """The array of a parameter, if there is one."""
+    return None if param is None else param[...]

@@ -1,5 +1,7 @@
 """Fully connected layer."""
 
+from collections.abc import Callable
+
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, DTypeLike, Float
@@ -46,5 +48,8 @@ class Linear(nnx.Module):
 
     @scoped
     def __call__(self, x: Float[Array, "*batch I"], *, train: bool = False) -> Float[Array, "*batch O"]:
-        x, w, b = cast(x, self.w[...], None if self.b is None else self.b[...], dtype=self.dtype)
-        return F.linear(x, w, b)
+        return self.function()(*cast(x, self.w[...], None if self.b is None else self.b[...], dtype=self.dtype))
+
+    def function(self) -> Callable[..., Array]:
+        """The pure function of `(x, w, b)` that a call makes."""
+        return F.linear
