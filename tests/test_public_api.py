@@ -154,7 +154,10 @@ def test_other_function(f, module):
 
 @pytest.mark.parametrize(("cls", "module"), [p for p in callables("nn", cls=True) if "__call__" in vars(p.values[0])])
 def test_layer(cls, module):
-    """A layer: sizes first, every option and `rngs` keyword-only, called as `layer(x, *, train=False)`."""
+    """A layer: sizes first, every option and `rngs` keyword-only, called as `layer(x, *, train=False)`.
+
+    Or with the arrays of its functional in place of x, and options of the call before `train`.
+    """
     assert docstring_faults(cls, example=True) == []
     made = inspect.signature(cls.__init__).parameters if "__init__" in vars(cls) else {}
     assert [p.name for p in made.values() if p.kind is inspect.Parameter.VAR_KEYWORD] == []
@@ -163,8 +166,11 @@ def test_layer(cls, module):
     assert [name for name, p in made.items() if name != "self" and p.annotation is p.empty] == []
     assert "rngs" not in made or made["rngs"].kind is KEYWORD_ONLY
     called = inspect.signature(cls.__call__)
-    assert [p.name for p in called.parameters.values()] == ["self", "x", "train"]
-    assert (called.parameters["train"].kind, called.parameters["train"].default) == (KEYWORD_ONLY, False)
+    _, first, *more, train = called.parameters.values()
+    assert first.kind is POSITIONAL_OR_KEYWORD and (first.name == "x" or is_array(first.annotation))
+    assert [p.name for p in more if p.kind is POSITIONAL_OR_KEYWORD and not is_array(p.annotation)] == []
+    assert [p.name for p in more if not is_array(p.annotation) and p.name not in OPTIONS] == []
+    assert (train.name, train.kind, train.default) == ("train", KEYWORD_ONLY, False)
     assert called.return_annotation is not inspect.Signature.empty
 
 

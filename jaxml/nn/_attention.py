@@ -83,12 +83,12 @@ class MultiHeadAttention(nnx.Module):
         values = keys if values is None else values
         weights = (self.w_q, self.w_k, self.w_v, self.w_o, self.b_q, self.b_k, self.b_v, self.b_o)
         queries, *arrays = cast(queries, *map(read, weights), dtype=self.dtype)
-        keys, values, bias = in_dtype(keys, values, bias, dtype=self.dtype)
+        k, v, bias = in_dtype(keys, values, bias, dtype=self.dtype)
         return F.multi_head_attention(
             next_key(self.key, train),
             queries,
-            keys,
-            values,
+            k,
+            v,
             *arrays,
             heads=self.heads,
             where=where,

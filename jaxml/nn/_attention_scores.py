@@ -58,9 +58,9 @@ class AdditiveAttention(nnx.Module):
         where: Bool[Array, "..."] | None = None,
         train: bool = False,
     ) -> Float[Array, "B T V2"]:
-        keys, values = in_dtype(keys, keys if values is None else values, dtype=self.dtype)
+        k, v = in_dtype(keys, keys if values is None else values, dtype=self.dtype)
         queries, *arrays = cast(queries, self.w_q[...], self.w_k[...], self.v[...], dtype=self.dtype)
-        return F.additive_attention(queries, keys, values, *arrays, where=where)
+        return F.additive_attention(queries, k, v, *arrays, where=where)
 
 
 class LuongAttention(nnx.Module):
@@ -105,6 +105,6 @@ class LuongAttention(nnx.Module):
         where: Bool[Array, "..."] | None = None,
         train: bool = False,
     ) -> Float[Array, "B T V2"]:
-        keys, values = in_dtype(keys, keys if values is None else values, dtype=self.dtype)
+        k, v = in_dtype(keys, keys if values is None else values, dtype=self.dtype)
         queries, w = cast(queries, self.w[...], dtype=self.dtype)
-        return F.luong_attention(queries, keys, values, w, where=where)
+        return F.luong_attention(queries, k, v, w, where=where)

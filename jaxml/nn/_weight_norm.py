@@ -96,11 +96,12 @@ class WeightStandardization(nnx.Module):
 
 def _kernel(module: str, layer: Any) -> tuple[Any, Array]:
     """The layer, if its call is that of a pure function of `(x, w, b)`, and its `w`."""
-    if not (isinstance(layer, nnx.Module) and hasattr(layer, "w") and hasattr(layer, "function")):
+    w = getattr(layer, "w", None)
+    if not isinstance(w, nnx.Param) or not hasattr(layer, "function"):
         raise TypeError(
             f"{module}: layer must be a Linear, Conv, DepthwiseConv or ConvTranspose, got {type(layer).__name__}"
         )
-    return layer, layer.w[...]
+    return layer, w[...]
 
 
 def _called(layer: Any, x: Array, w: Array) -> Array:
