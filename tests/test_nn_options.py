@@ -1,5 +1,9 @@
 """How the layers of `test_nn_layers.py` start, and what they refuse."""
 
+import inspect
+import re
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -189,3 +193,25 @@ def test_bad_layer(name, wrap, layer, unchecked_types):
     wanted = rf"^{name}: layer must be a Linear, Conv, DepthwiseConv or ConvTranspose, got {type(layer).__name__}"
     with pytest.raises(TypeError, match=wanted):
         wrap(layer)
+
+
+# Functions that take parameters and are no layer's, with the reason.
+NO_LAYER = {
+    "pointwise_conv2d": "`Conv` of a 1x1 kernel",
+    "linear_cross_entropy": "a loss, given the parameters of a `Linear`",
+    "fold_batch_norm": "rewrites the parameters of two layers",
+    **{f"conv{n}d_{kind}_grad": "a gradient" for n in (1, 2, 3) for kind in ("input", "weight")},
+}
+
+
+def test_every_function_with_parameters_has_a_layer():
+    taking = set()
+    for name in F.__all__:
+        if callable(f := getattr(F, name)):
+            arrays = {p for p, v in inspect.signature(f).parameters.items() if v.kind is v.POSITIONAL_OR_KEYWORD}
+            if arrays & {"w", "w_q", "w_ih", "w_depthwise", "v", "g", "scale", "bias", "alpha", "b", "threshold"}:
+                taking.add(name)
+    source = "\n".join(path.read_text() for path in Path(nn.__path__[0]).glob("_*.py"))
+    called = set(re.findall(r"\bF\.(\w+)[(,\n}]", re.sub(r'""".*?"""', "", source, flags=re.S)))
+    assert taking - called == NO_LAYER.keys()
+    assert {"linear", "layer_norm", "weight_norm", "prelu", "multi_head_attention"} <= taking & called
