@@ -207,6 +207,8 @@ CASES = {
         51,
     ),
 }
+# One for each way in which a layer comes by its dtype; the others are as the layers of the same file.
+QUICK = ("layer norm", "embedding", "bilinear", "conv transpose", "prelu", "attention", "weight norm")
 # These compute in the dtype of their parameters, and round what comes out.
 OWN_DTYPE = [name for name in CASES if "norm" in name or "standard" in name]
 
@@ -251,7 +253,9 @@ def test_is_its_functional(case):
     np.testing.assert_array_equal(got, by_functions(case, layer))
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=() if case in QUICK else pytest.mark.slow) for case in CASES]
+)
 def test_half(case):
     """Parameters stay what they are, and the call computes in the input's dtype, or in the one that is asked for."""
     layer = make(case)

@@ -200,7 +200,7 @@ NO_LAYER = {
     "pointwise_conv2d": "`Conv` of a 1x1 kernel",
     "linear_cross_entropy": "a loss, given the parameters of a `Linear`",
     "fold_batch_norm": "rewrites the parameters of two layers",
-    **{f"conv{n}d_{kind}_grad": "a gradient" for n in (1, 2, 3) for kind in ("input", "weight")},
+    **{f"conv{n}d_input_grad": "a gradient" for n in (1, 2, 3)},
 }
 
 
