@@ -1,13 +1,31 @@
-"""Training: one compiled step, and a plain loop around it."""
+"""Training: one compiled step, and a loop around it that loses nothing."""
 
-from jaxml.train._loop import Result as Result
-from jaxml.train._loop import fit as fit
+from jaxml.train._average import average_params as average_params
+from jaxml.train._average import averaged as averaged
+from jaxml.train._callbacks import EarlyStopping as EarlyStopping
+from jaxml.train._callbacks import ReduceOnPlateau as ReduceOnPlateau
+from jaxml.train._checkpoint import DamagedCheckpointError as DamagedCheckpointError
+from jaxml.train._fit import fit as fit
+from jaxml.train._loss_scale import loss_scaled as loss_scaled
+from jaxml.train._precision import in_dtype as in_dtype
+from jaxml.train._result import Best as Best
+from jaxml.train._result import Epoch as Epoch
+from jaxml.train._result import Result as Result
 from jaxml.train._step import make_eval_step as make_eval_step
 from jaxml.train._step import make_train_step as make_train_step
 
 __all__ = [
+    "Best",
+    "DamagedCheckpointError",
+    "EarlyStopping",
+    "Epoch",
+    "ReduceOnPlateau",
     "Result",
+    "average_params",
+    "averaged",
     "fit",
+    "in_dtype",
+    "loss_scaled",
     "make_eval_step",
     "make_train_step",
 ]

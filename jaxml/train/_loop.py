@@ -1,164 +1,258 @@
-"""The plain training loop."""
+"""The training loop: steps, epochs, validation, checkpoints, and when to stop."""
 
+import itertools
 import math
 import time
-from dataclasses import dataclass
-from statistics import median
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-import optax
 
-from jaxml.functional._checks import check_positive
-from jaxml.train._batches import as_pair, batches
-from jaxml.train._progress import progress_bar
-from jaxml.train._step import Apply, Loss, make_eval_step, make_train_step
+from jaxml.train._average import average_params
+from jaxml.train._batches import Arrays, Stream
+from jaxml.train._callbacks import EarlyStopping, ReduceOnPlateau, best_epoch
+from jaxml.train._checkpoint import Checkpoints, DamagedCheckpointError, rewrap
+from jaxml.train._flat_step import FlatStep, first_not_finite
+from jaxml.train._optimizer import changing_rate, with_factor
+from jaxml.train._placement import Placement
+from jaxml.train._progress import Advance
+from jaxml.train._result import Best, Epoch, Result
+from jaxml.train._signals import Stop
+from jaxml.train._tally import Tally
+from jaxml.train._writers import Writers
 
-
-@dataclass(frozen=True)
-class Result:
-    """What training made. `history` has a value per epoch: "loss", "accuracy" for integer classes, and the same with
-    "val_" in front. `step_seconds` has one per step, compilation apart."""
-
-    params: Any
-    state: Any
-    opt_state: Any
-    history: dict[str, tuple[float, ...]]
-    step_seconds: tuple[float, ...]
-    compile_seconds: float
-
-    @property
-    def seconds_per_step(self) -> float:
-        """The median of `step_seconds`."""
-        return median(self.step_seconds)
+AHEAD = 2  # steps started before the figures of the first of them are read: the device never waits for the host
 
 
-def fit(
-    model: Any,
-    data: Any,
-    *,
-    loss: Loss,
-    optimizer: optax.GradientTransformation,
-    epochs: int,
-    validation: Any = None,
-    batch_size: int = 32,
-    seed: int = 0,
-    progress: bool = True,
-) -> Result:
-    """Train `model` on `data = (x, y)`; every epoch sees every example once, in a fresh order that `seed` fixes.
+@dataclass
+class Plan:
+    """What was asked for, checked."""
 
-    model: an NNX module, or the `(apply, params, state)` that `nn.functionalize` makes of one, or such a triple
-        written by hand. It is left as it is: take `params` and `state` from the result
-        (`nnx.update(model, result.params, result.state)` writes them back).
-    loss: `loss(outputs, y)`, one value per example.
-    validation: another `(x, y)`, measured with `train=False` after each epoch.
-    batch_size: at most this many examples a step. An incomplete last batch is filled up with examples that do not
-        count, so that one compiled program serves them all.
-
-    The history's training figures are means over the epoch, while the parameters were changing; the validation's are
-    those of the epoch's end. The loss of a step is read while the next one runs, so the device does not wait for it.
-
-    Errors, before anything is compiled: `ValueError` for x and y of different lengths, no data, or a batch size or
-    number of epochs below 1. `FloatingPointError` that names the step whose loss is not finite.
-    """
-    x, y = as_pair("fit", "data", data)
-    check = None if validation is None else as_pair("fit", "validation", validation)
-    check_positive("fit", "epochs", [epochs])
-    check_positive("fit", "batch_size", [batch_size])
-    if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
-        raise TypeError(f"fit: optimizer must be an optax.GradientTransformation, got {type(optimizer).__name__}")
-    apply, *carry = _pure(model)
-    # Copies: a step reuses the memory of what it is given, and that must not be the caller's.
-    carry = jax.tree.map(jnp.copy, [*carry, optimizer.init(carry[0])])
-
-    size = min(batch_size, len(x))
-    start = time.perf_counter()
-    lowered = make_train_step(apply, loss, optimizer).lower(*carry, next(batches(x, y, size, np.arange(len(x)))))
-    _check_carry(carry, lowered.out_info)
-    step = lowered.compile()
-    compile_seconds = time.perf_counter() - start
-    evaluate = make_eval_step(apply, loss)
-
-    steps = math.ceil(len(x) / size)
-    history: dict[str, list[float]] = {}
-    seconds: list[float] = []
-    with progress_bar(progress, epochs * steps) as advance:
-        for epoch in range(epochs):
-            measured: list[dict[str, float]] = []
-            last = time.perf_counter()
-
-            def read(metrics: Any, epoch: int = epoch, measured: list[dict[str, float]] = measured) -> None:
-                """Wait for a step's figures, and keep them."""
-                nonlocal last
-                figures = _floats(metrics)
-                measured.append(figures)
-                now = time.perf_counter()
-                seconds.append(now - last)
-                last = now
-                if not math.isfinite(figures["loss"]):
-                    where = f"step {len(seconds)} (epoch {epoch + 1}, batch {len(measured)} of {steps})"
-                    raise FloatingPointError(f"fit: loss is {figures['loss']} at {where}")
-                advance(f"epoch {epoch + 1}/{epochs}", figures["loss"], 1 / seconds[-1])
-
-            pending = None
-            order = np.random.default_rng([seed, epoch]).permutation(len(x))
-            for batch in batches(x, y, size, order):
-                *carry, metrics = step(*carry, batch)
-                if pending is not None:
-                    read(pending)
-                pending = metrics
-            read(pending)
-
-            figures = _mean(measured)
-            if check is not None:
-                figures |= {f"val_{name}": v for name, v in _evaluate(evaluate, carry, check, batch_size).items()}
-            for name, value in figures.items():
-                history.setdefault(name, []).append(value)
-    params, state, opt_state = carry
-    return Result(
-        params, state, opt_state, {name: tuple(v) for name, v in history.items()}, tuple(seconds), compile_seconds
-    )
+    epochs: int | None
+    steps: int | None
+    checkpoint_every: int | None
+    early_stopping: EarlyStopping | None
+    plateau: ReduceOnPlateau | None
+    callbacks: Sequence[Callable[[Epoch], bool | None]]
+    best: str | None
+    ema: bool
+    stop_if_not_finite: bool
 
 
-def _pure(model: Any) -> tuple[Apply, Any, Any]:
-    if isinstance(model, tuple):
-        if len(model) != 3 or not callable(model[0]):
-            raise ValueError(f"fit: model must be an NNX module or (apply, params, state), got {len(model)} parts")
-        return model
-    from jaxml.nn import functionalize  # here, so that plain functions are trained without loading Flax
+@dataclass
+class Run:
+    """A run between two steps. `epoch`, `taken` (batches of the epoch), `done` (steps in all), `tally` and `history`
+    are what a checkpoint keeps besides the arrays."""
 
-    return functionalize(model)
+    plan: Plan
+    step: FlatStep
+    evaluate: Callable[..., Any]
+    source: Arrays | Stream
+    validation: Arrays | Stream | None
+    placement: Placement
+    checkpoints: Checkpoints | None
+    writers: Writers | None
+    leaves: list[Any]
+    epoch: int = 0
+    taken: int = 0
+    done: int = 0
+    history: dict[str, list[float]] = field(default_factory=dict)
+    tally: Tally = field(default_factory=Tally)
+    best: Best | None = None
+    best_step: int | None = None
+    seconds: list[float] = field(default_factory=list)
+    compile_seconds: float = 0.0
+    stopped: str | None = None
+    saved: int = -1
+
+    # ------------------------------------------------------------------------------------------ the loop
+
+    def train(self, stop: Stop, advance: Advance) -> None:
+        """Epochs until the plan is fulfilled, or something says stop."""
+        self.stopped = self._reason_to_stop(None) if self.epoch else None
+        while self.stopped is None and not self._fulfilled():
+            self._train_epoch(stop, advance)
+            if self.taken == 0 and not isinstance(self.source, Arrays) and self.source.over:
+                break
+            partial = self._steps_left() == 0 and not self._epoch_is_over()
+            if partial:
+                self.save()  # to be continued where it is, should more steps be asked for
+            self.stopped = self._finish_epoch(keep=not partial)
+
+    def _train_epoch(self, stop: Stop, advance: Advance) -> None:
+        pending: deque[jax.Array] = deque()
+        last = time.perf_counter()
+
+        def read() -> None:
+            nonlocal last
+            self._read(pending.popleft(), len(pending), advance)
+            now = time.perf_counter()
+            self.seconds.append(now - last)
+            last = now
+
+        batches = self.source.epoch(self.epoch, self.taken)
+        for batch in itertools.islice(batches, self._steps_left()):
+            batch = self.placement.batch(batch, self.source.whole)
+            if not self.compile_seconds:  # the first call compiles
+                start = time.perf_counter()
+                self.leaves, packed = self.step(self.leaves, batch)
+                self.compile_seconds = time.perf_counter() - start
+                last = time.perf_counter()
+            else:
+                self.leaves, packed = self.step(self.leaves, batch)
+            self.taken, self.done = self.taken + 1, self.done + 1
+            pending.append(packed)
+            if len(pending) > AHEAD:
+                read()
+            due = self.plan.checkpoint_every is not None and self.done % self.plan.checkpoint_every == 0
+            leaving = self.checkpoints is not None and stop.requested(self.done)
+            if due or leaving:
+                while pending:
+                    read()
+                self.save()
+            if leaving:
+                assert self.checkpoints is not None
+                self.checkpoints.wait()
+                stop.leave(self.checkpoints.folder, self.done)
+        while pending:
+            read()
+
+    def _read(self, packed: jax.Array, behind: int, advance: Advance) -> None:
+        """Wait for a step's figures, and keep them."""
+        figures = self.step.figures(packed)
+        self.tally.add(figures)
+        if not math.isfinite(figures["loss"]) and self.plan.stop_if_not_finite:
+            of = f" of {self.source.steps}" if self.source.steps else ""
+            where = f"step {self.done - behind} (epoch {self.epoch + 1}, batch {self.taken - behind}{of})"
+            raise FloatingPointError(f"fit: loss is {figures['loss']} at {where}; {self.step.culprit(packed)}")
+        total = f"/{self.plan.epochs}" if self.plan.epochs else ""
+        advance(f"epoch {self.epoch + 1}{total}", figures)
+
+    def _finish_epoch(self, keep: bool) -> str | None:
+        """Validation, the history's new row, and what follows from it; returns why to stop, if it is so."""
+        params, state, opt_state = self.step.carry(self.leaves)
+        figures = self.tally.means()
+        if self.validation is not None:
+            figures |= self._validate(average_params(opt_state) if self.plan.ema else params, state)
+        rate = changing_rate(opt_state)
+        figures |= {} if rate is None else {"learning_rate": rate}
+        for name, value in figures.items():
+            self.history.setdefault(name, []).append(value)
+        if self.plan.plateau is not None:
+            opt_state = with_factor(opt_state, self.plan.plateau(self.history))
+            self.leaves = jax.tree.leaves((params, state, opt_state))
+        if self.plan.best is not None and best_epoch(self.plan.best, self.history) == self.epoch:
+            kept = average_params(opt_state) if self.plan.ema else params
+            value = self.history[self.plan.best][-1]
+            self.best = Best(self.epoch + 1, value, *jax.tree.map(jnp.copy, (kept, state)))
+            self.best_step = self.done
+        self.epoch, self.taken, self.tally = self.epoch + 1, 0, Tally()
+        if keep:
+            self.save()
+        if self.writers is not None:
+            self.writers.write(self.history)
+        return self._reason_to_stop(Epoch(self.epoch, self.done, figures, self.history, params, state, opt_state))
+
+    def _validate(self, params: Any, state: Any) -> dict[str, float]:
+        assert self.validation is not None
+        tally = Tally()
+        for batch in self.validation.epoch(0):
+            measured = self.evaluate(params, state, self.placement.batch(batch, self.validation.whole))
+            tally.add({name: float(value) for name, value in jax.device_get(measured).items()})
+        return {f"val_{name}": value for name, value in tally.means().items()}
+
+    def _reason_to_stop(self, epoch: Epoch | None) -> str | None:
+        if epoch is not None and any([callback(epoch) for callback in self.plan.callbacks]):
+            return "callback"
+        if self.plan.early_stopping is not None and self.plan.early_stopping(self.history):
+            return "early stopping"
+        return None
+
+    # ------------------------------------------------------------------------------------------ how far it is
+
+    def _steps_left(self) -> int | None:
+        return None if self.plan.steps is None else max(self.plan.steps - self.done, 0)
+
+    def _epoch_is_over(self) -> bool:
+        return self.source.steps is None or self.taken >= self.source.steps
+
+    def _fulfilled(self) -> bool:
+        epochs_done = self.plan.epochs is not None and self.epoch >= self.plan.epochs
+        return epochs_done or (self._steps_left() == 0 and self.taken == 0)
+
+    def total(self) -> int | None:
+        """Steps in all, where they are known beforehand."""
+        if self.plan.steps is not None:
+            return self.plan.steps
+        return None if self.source.steps is None or self.plan.epochs is None else self.plan.epochs * self.source.steps
+
+    # ------------------------------------------------------------------------------------------ nothing lost
+
+    def save(self) -> None:
+        """Begin to write a checkpoint, unless there is one of this step."""
+        if self.checkpoints is None or self.saved == self.done:
+            return
+        bad = first_not_finite(self.step.names, self.leaves)
+        if bad is not None and self.plan.stop_if_not_finite:
+            raise FloatingPointError(f"fit: {bad} is not finite after step {self.done}; no checkpoint is made of it")
+        run = {
+            "epoch": self.epoch,
+            "taken": self.taken,
+            "step": self.done,
+            "history": self.history,
+            "tally": self.tally.saved(),
+            "position": self.source.position(),
+            "best_step": self.best_step,
+            "config": self.source.config(),
+        }
+        self.checkpoints.save(self.done, self.step.names, self.leaves, run)
+        self.saved = self.done
+
+    def resume(self) -> bool:
+        """Go on from the newest whole checkpoint; False where there is none."""
+        assert self.checkpoints is not None
+        found = self.checkpoints.restore(self.step.names, self.leaves)
+        if found is None:
+            return False
+        run = found.run
+        changed = {k: v for k, v in self.source.config().items() if run["config"].get(k) != v}
+        if changed:
+            old = {k: run["config"].get(k) for k in changed}
+            raise ValueError(f"fit: the run in {self.checkpoints.folder} had {_listed(old)}, now {_listed(changed)}")
+        self.leaves = rewrap(found.leaves, self.leaves)
+        self.epoch, self.taken, self.done, self.saved = run["epoch"], run["taken"], run["step"], run["step"]
+        self.history, self.tally, self.best_step = run["history"], Tally(run["tally"]), run["best_step"]
+        if run["position"] is not None:
+            self.source.seek(run["position"])
+        if self.plan.best is not None and self.best_step is not None:
+            self._reread_best(self.checkpoints)
+        return True
+
+    def _reread_best(self, checkpoints: Checkpoints) -> None:
+        assert self.plan.best is not None and self.best_step is not None
+        try:
+            found = checkpoints.read(self.best_step, self.step.names, self.leaves)
+        except DamagedCheckpointError as error:
+            raise DamagedCheckpointError(f"fit: the best epoch's {error}") from error
+        params, state, opt_state = self.step.carry(rewrap(found.leaves, self.leaves))
+        epoch = best_epoch(self.plan.best, self.history)
+        kept = average_params(opt_state) if self.plan.ema else params
+        self.best = Best(epoch + 1, self.history[self.plan.best][epoch], kept, state)
+
+    def result(self) -> Result:
+        return Result(
+            *self.step.carry(self.leaves),
+            {name: tuple(values) for name, values in self.history.items()},
+            tuple(self.seconds),
+            self.compile_seconds,
+            self.done,
+            self.best,
+            self.stopped,
+        )
 
 
-def _evaluate(step: Any, carry: list[Any], data: tuple[np.ndarray, np.ndarray], batch_size: int) -> dict[str, float]:
-    params, state, _ = carry
-    x, y = data
-    size = min(batch_size, len(x))
-    return _mean([_floats(step(params, state, batch)) for batch in batches(x, y, size, np.arange(len(x)))])
-
-
-def _floats(metrics: Any) -> dict[str, float]:
-    return {name: float(value) for name, value in jax.device_get(metrics).items()}
-
-
-def _mean(measured: list[dict[str, float]]) -> dict[str, float]:
-    """Over all examples of several batches, each batch weighing as many as counted in it."""
-    count = sum(m["examples"] for m in measured)
-    names = [name for name in measured[0] if name != "examples"]
-    return {name: sum(m[name] * m["examples"] for m in measured) / count for name in names}
-
-
-def _check_carry(before: list[Any], after: Any) -> None:
-    """A step's results are the next one's arguments, so their types must be the same."""
-    for name, old, new in zip(("params", "state", "opt_state"), before, after[:3], strict=True):
-        old, new = jax.tree.flatten_with_path(old), jax.tree.flatten_with_path(new)
-        if old[1] != new[1]:
-            raise ValueError(f"fit: a step must keep the tree of {name}: {old[1]} became {new[1]}")
-        for (path, a), (_, b) in zip(old[0], new[0], strict=True):
-            if (a.shape, a.dtype) != (b.shape, b.dtype):
-                at = name + jax.tree_util.keystr(path)
-                raise ValueError(
-                    f"fit: a step must keep shapes and dtypes: {at} went from {a.dtype}{a.shape} to {b.dtype}{b.shape}"
-                )
+def _listed(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in values.items())

@@ -1,27 +1,48 @@
 """The progress bar of a training run."""
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+EVERY = 0.1  # seconds between two drawings of the bar: a step costs it next to nothing
+
+Advance = Callable[[str, Mapping[str, float]], None]
+
 
 @contextmanager
-def progress_bar(show: bool, total: int) -> Iterator[Callable[[str, float, float], None]]:
-    """Gives `advance(description, loss, steps_per_second)`. Silent where standard error is no terminal."""
+def progress_bar(show: bool, total: int | None, done: int = 0) -> Iterator[Advance]:
+    """Gives `advance(description, figures)`, to be called for every step. Silent where standard error is no terminal.
+
+    The bar shows the steps done of `total` (None where only the data's end will tell), the figures of the last step,
+    steps a second and the time left.
+    """
     console = Console(stderr=True)
+    if not (show and console.is_terminal):
+        yield lambda description, figures: None
+        return
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=None),
         MofNCompleteColumn(),
-        TextColumn("loss {task.fields[loss]:.4f}  {task.fields[rate]:.1f} steps/s"),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[figures]}  {task.fields[rate]:.1f} steps/s"),
+        TimeRemainingColumn(compact=True),
     )
-    with Progress(*columns, console=console, disable=not (show and console.is_terminal)) as bar:
-        task = bar.add_task("", total=total, loss=float("nan"), rate=0.0)
+    with Progress(*columns, console=console, expand=True) as bar:
+        task = bar.add_task("", total=total, completed=done, figures="", rate=0.0)
+        steps, drawn, drawn_steps = done, time.perf_counter(), done
 
-        def advance(description: str, loss: float, steps_per_second: float) -> None:
-            bar.update(task, advance=1, description=description, loss=loss, rate=steps_per_second)
+        def advance(description: str, figures: Mapping[str, float]) -> None:
+            nonlocal steps, drawn, drawn_steps
+            steps += 1
+            now = time.perf_counter()
+            if now - drawn < EVERY and steps != total and steps > done + 1:
+                return
+            rate = (steps - drawn_steps) / max(now - drawn, 1e-9)
+            text = "  ".join(f"{name} {value:.4g}" for name, value in figures.items() if name != "examples")
+            bar.update(task, completed=steps, description=description, figures=text, rate=rate)
+            drawn, drawn_steps = now, steps
 
         yield advance

@@ -1,0 +1,96 @@
+"""A training step over a flat list of arrays: a call walks no trees, and one small array brings all figures home."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+PARTS = ("params", "state", "opt_state")
+
+
+class FlatStep:
+    """`leaves, packed = step(leaves, batch)`; `figures(packed)` are the step's metrics.
+
+    Walking the trees of a model and its optimizer costs the host more than starting the program does.
+
+    Errors: `ValueError` where a step would not keep shapes, dtypes and trees, as its results are the next one's
+    arguments.
+    """
+
+    def __init__(self, step: Callable[..., Any], carry: Sequence[Any], batch: Any, shardings: Any = None):
+        self.names = [
+            PARTS[p.idx] + jax.tree_util.keystr(rest) for (p, *rest), _ in jax.tree.leaves_with_path(tuple(carry))
+        ]
+        _, self.treedef = jax.tree.flatten(tuple(carry))
+        n_params = len(jax.tree.leaves(carry[0]))
+        shapes = jax.eval_shape(step, *carry, batch)
+        _check_carry(carry, shapes)
+        self.metrics = list(shapes[3])
+        treedef = self.treedef
+
+        def flat(leaves: list[Any], batch: Any) -> tuple[list[Any], Array]:
+            *new, metrics = step(*treedef.unflatten(leaves), batch)
+            looked_at = [*leaves[:n_params], *jax.tree.leaves(batch[0])]
+            values = [*metrics.values(), _first_bad(metrics["loss"], looked_at)]
+            dtype = jnp.result_type(*[v.dtype for v in metrics.values()])
+            return jax.tree.leaves(tuple(new)), jnp.stack([v.astype(dtype) for v in values])
+
+        out = None if shardings is None else (jax.tree.leaves(shardings), None)
+        self.run = jax.jit(flat, donate_argnums=0, out_shardings=out)
+        self.looked_at = [*self.names[:n_params], *_names_of(batch[0])]
+
+    def __call__(self, leaves: list[Any], batch: Any) -> tuple[list[Any], Array]:
+        return self.run(leaves, batch)
+
+    def figures(self, packed: Array) -> dict[str, float]:
+        """Waits for the step."""
+        return dict(zip(self.metrics, np.asarray(packed).tolist(), strict=False))
+
+    def culprit(self, packed: Array) -> str:
+        """Where a loss that is not finite came from."""
+        index = int(np.asarray(packed)[-1])
+        if index < 0:
+            return "parameters and inputs were finite"
+        return f"the first array that was not finite is {self.looked_at[index]}"
+
+    def carry(self, leaves: list[Any]) -> tuple[Any, Any, Any]:
+        return self.treedef.unflatten(leaves)
+
+
+def first_not_finite(names: Sequence[str], leaves: Sequence[Any]) -> str | None:
+    """The name of the first array with an entry that is not finite."""
+    index = int(jax.jit(_index_of_bad)(list(leaves)))
+    return None if index < 0 else names[index]
+
+
+def _first_bad(loss: Array, arrays: list[Array]) -> Array:
+    """The index of the first array with an entry that is not finite, or -1; looked for only where the loss is not."""
+    return jax.lax.cond(jnp.isfinite(loss), lambda arrays: jnp.asarray(-1, jnp.int32), _index_of_bad, arrays)
+
+
+def _index_of_bad(arrays: list[Array]) -> Array:
+    bad = [~jnp.isfinite(a).all() if jnp.issubdtype(a.dtype, jnp.inexact) else jnp.asarray(False) for a in arrays]
+    if not bad:
+        return jnp.asarray(-1, jnp.int32)
+    flags = jnp.stack(bad)
+    return jnp.where(flags.any(), flags.argmax().astype(jnp.int32), -1)
+
+
+def _names_of(x: Any) -> list[str]:
+    return ["the batch's x" + jax.tree_util.keystr(path) for path, _ in jax.tree.leaves_with_path(x)]
+
+
+def _check_carry(before: Sequence[Any], after: Any) -> None:
+    for name, old, new in zip(PARTS, before, after[:3], strict=True):
+        old, new = jax.tree.flatten_with_path(old), jax.tree.flatten_with_path(new)
+        if old[1] != new[1]:
+            raise ValueError(f"fit: a step must keep the tree of {name}: {old[1]} became {new[1]}")
+        for (path, a), (_, b) in zip(old[0], new[0], strict=True):
+            if (a.shape, a.dtype) != (b.shape, b.dtype):
+                at = name + jax.tree_util.keystr(path)
+                raise ValueError(
+                    f"fit: a step must keep shapes and dtypes: {at} went from {a.dtype}{a.shape} to {b.dtype}{b.shape}"
+                )
