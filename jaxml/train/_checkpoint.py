@@ -61,7 +61,6 @@ class Checkpoints:
         """Begin to write; raises what went wrong with the one before."""
         if step in self.manager.all_steps():
             return
-        leaves = [_plain(leaf) for leaf in leaves]
         kinds = [[name, list(leaf.shape), str(leaf.dtype)] for name, leaf in zip(names, leaves, strict=True)]
         text = json.dumps({"format": FORMAT, "leaves": kinds, "digests": digests(leaves), "run": run})
         meta = {"text": text, "crc32": zlib.crc32(text.encode())}
@@ -111,7 +110,6 @@ class Checkpoints:
     def read(self, step: int, names: Sequence[str], like: Sequence[Any]) -> Saved:
         """The checkpoint of this step; raises where it is damaged, or of another model."""
         meta = self._meta(step)
-        like = [_plain(leaf) for leaf in like]
         want = [[name, list(leaf.shape), str(leaf.dtype)] for name, leaf in zip(names, like, strict=True)]
         if meta["leaves"] != want:
             raise ValueError(_difference(self.folder / str(step), meta["leaves"], want))
@@ -150,23 +148,6 @@ class Checkpoints:
             f"fit: a checkpoint could not be written to {self.folder} ({error}); "
             f"checkpoints of these steps are there: {kept}"
         )
-
-
-def rewrap(leaves: Sequence[Any], like: Sequence[Any]) -> list[Any]:
-    """Random keys as keys again."""
-    return [
-        jax.random.wrap_key_data(leaf, impl=jax.random.key_impl(old)) if _is_key(old) else leaf
-        for leaf, old in zip(leaves, like, strict=True)
-    ]
-
-
-def _plain(leaf: Any) -> Any:
-    """The array itself, of a random key its numbers."""
-    return jax.random.key_data(leaf) if _is_key(leaf) else leaf
-
-
-def _is_key(leaf: Any) -> bool:
-    return jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
 def _key(i: int) -> str:

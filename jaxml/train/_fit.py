@@ -147,7 +147,7 @@ def fit(
         placement,
         None if checkpoint_dir is None else Checkpoints(checkpoint_dir, keep=keep, best=best),
         Writers(folder) if folder is not None and jax.process_index() == 0 else None,
-        jax.tree.leaves(carry),
+        step.leaves(carry),
     )
     _begin(run, resume)
     with graceful(run.checkpoints is not None) as stop:

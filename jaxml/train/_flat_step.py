@@ -14,7 +14,8 @@ PARTS = ("params", "state", "opt_state")
 class FlatStep:
     """`leaves, packed = step(leaves, batch)`; `figures(packed)` are the step's metrics.
 
-    Walking the trees of a model and its optimizer costs the host more than starting the program does.
+    Walking the trees of a model and its optimizer costs the host more than starting the program does. Random keys are
+    plain numbers in the list, which is also what a checkpoint holds.
 
     Errors: `ValueError` where a step would not keep shapes, dtypes and trees, as its results are the next one's
     arguments.
@@ -24,19 +25,19 @@ class FlatStep:
         self.names = [
             PARTS[p.idx] + jax.tree_util.keystr(rest) for (p, *rest), _ in jax.tree.leaves_with_path(tuple(carry))
         ]
-        _, self.treedef = jax.tree.flatten(tuple(carry))
+        like, self.treedef = jax.tree.flatten(tuple(carry))
+        self.keys = [jax.random.key_impl(leaf) if _is_key(leaf) else None for leaf in like]
         n_params = len(jax.tree.leaves(carry[0]))
         shapes = jax.eval_shape(step, *carry, batch)
         _check_carry(carry, shapes)
         self.metrics = list(shapes[3])
-        treedef = self.treedef
 
         def flat(leaves: list[Any], batch: Any) -> tuple[list[Any], Array]:
-            *new, metrics = step(*treedef.unflatten(leaves), batch)
+            *new, metrics = step(*self.carry(leaves), batch)
             looked_at = [*leaves[:n_params], *jax.tree.leaves(batch[0])]
             values = [*metrics.values(), _first_bad(metrics["loss"], looked_at)]
             dtype = jnp.result_type(*[v.dtype for v in metrics.values()])
-            return jax.tree.leaves(tuple(new)), jnp.stack([v.astype(dtype) for v in values])
+            return self.leaves(new), jnp.stack([v.astype(dtype) for v in values])
 
         out = None if shardings is None else (jax.tree.leaves(shardings), None)
         self.run = jax.jit(flat, donate_argnums=0, out_shardings=out)
@@ -57,7 +58,15 @@ class FlatStep:
         return f"the first array that was not finite is {self.looked_at[index]}"
 
     def carry(self, leaves: list[Any]) -> tuple[Any, Any, Any]:
-        return self.treedef.unflatten(leaves)
+        """(params, state, opt_state) of a flat list."""
+        pairs = zip(leaves, self.keys, strict=True)
+        return self.treedef.unflatten(
+            [a if impl is None else jax.random.wrap_key_data(a, impl=impl) for a, impl in pairs]
+        )
+
+    def leaves(self, carry: Sequence[Any]) -> list[Any]:
+        """The flat list of (params, state, opt_state)."""
+        return [jax.random.key_data(leaf) if _is_key(leaf) else leaf for leaf in jax.tree.leaves(tuple(carry))]
 
 
 def first_not_finite(names: Sequence[str], leaves: Sequence[Any]) -> str | None:
@@ -77,6 +86,10 @@ def _index_of_bad(arrays: list[Array]) -> Array:
         return jnp.asarray(-1, jnp.int32)
     flags = jnp.stack(bad)
     return jnp.where(flags.any(), flags.argmax().astype(jnp.int32), -1)
+
+
+def _is_key(leaf: Any) -> bool:
+    return jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
 def _names_of(x: Any) -> list[str]:

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxml.train._average import average_params
 from jaxml.train._batches import Arrays, Stream
 from jaxml.train._callbacks import EarlyStopping, ReduceOnPlateau, best_epoch
-from jaxml.train._checkpoint import Checkpoints, DamagedCheckpointError, rewrap
+from jaxml.train._checkpoint import Checkpoints, DamagedCheckpointError
 from jaxml.train._flat_step import FlatStep, first_not_finite
 from jaxml.train._optimizer import changing_rate, with_factor
 from jaxml.train._placement import Placement
@@ -143,7 +143,7 @@ class Run:
             self.history.setdefault(name, []).append(value)
         if self.plan.plateau is not None:
             opt_state = with_factor(opt_state, self.plan.plateau(self.history))
-            self.leaves = jax.tree.leaves((params, state, opt_state))
+            self.leaves = self.step.leaves((params, state, opt_state))
         if self.plan.best is not None and best_epoch(self.plan.best, self.history) == self.epoch:
             kept = average_params(opt_state) if self.plan.ema else params
             value = self.history[self.plan.best][-1]
@@ -222,7 +222,7 @@ class Run:
         if changed:
             old = {k: run["config"].get(k) for k in changed}
             raise ValueError(f"fit: the run in {self.checkpoints.folder} had {_listed(old)}, now {_listed(changed)}")
-        self.leaves = rewrap(found.leaves, self.leaves)
+        self.leaves = found.leaves
         self.epoch, self.taken, self.done, self.saved = run["epoch"], run["taken"], run["step"], run["step"]
         self.history, self.tally, self.best_step = run["history"], Tally(run["tally"]), run["best_step"]
         if run["position"] is not None:
@@ -237,7 +237,7 @@ class Run:
             found = checkpoints.read(self.best_step, self.step.names, self.leaves)
         except DamagedCheckpointError as error:
             raise DamagedCheckpointError(f"fit: the best epoch's {error}") from error
-        params, state, opt_state = self.step.carry(rewrap(found.leaves, self.leaves))
+        params, state, opt_state = self.step.carry(found.leaves)
         epoch = best_epoch(self.plan.best, self.history)
         kept = average_params(opt_state) if self.plan.ema else params
         self.best = Best(epoch + 1, self.history[self.plan.best][epoch], kept, state)

@@ -34,7 +34,9 @@ def in_dtype(apply: Apply, dtype: DTypeLike) -> Apply:
 
     def run(params: Any, state: Any, x: Any, *, train: bool) -> tuple[Any, Any]:
         outputs, new_state = apply(params, state, jax.tree.map(narrow, x), train=train)
-        new_state = jax.tree.map(lambda new, old: new.astype(old.dtype), new_state, state)
+        new_state = jax.tree.map(
+            lambda new, old: new if new.dtype == old.dtype else new.astype(old.dtype), new_state, state
+        )
         return jax.tree.map(widen, outputs), new_state
 
     return run
