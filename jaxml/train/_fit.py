@@ -15,7 +15,7 @@ from jaxml.functional._checks import check_choice, check_positive
 from jaxml.train._batches import Arrays, Stream, source
 from jaxml.train._callbacks import EarlyStopping, ReduceOnPlateau, mode_of
 from jaxml.train._checkpoint import Checkpoints
-from jaxml.train._flat_step import FlatStep
+from jaxml.train._flat_step import Augment, FlatStep
 from jaxml.train._loop import Plan, Run
 from jaxml.train._optimizer import composed
 from jaxml.train._placement import Placement, Rule
@@ -39,6 +39,7 @@ def fit(
     validation: Any = None,
     batch_size: int | None = None,
     metrics: Metrics | None = None,
+    augment: Augment | None = None,
     callbacks: Sequence[Callable[[Epoch], bool | None]] = (),
     early_stopping: EarlyStopping | None = None,
     plateau: ReduceOnPlateau | None = None,
@@ -66,6 +67,8 @@ def fit(
     data: arrays `(x, y)`, or trees of arrays; or an iterable of batches `(x, y)`, `(x, y, where)` or mappings of these
         names: a list, a PyTorch or Grain loader, which brings its own order and batch size.
     loss, metrics: `loss(outputs, y)`, one value per example; `metrics` maps names to such functions.
+    augment: `augment(key, x)` changes the inputs of each training step, such as `data.Augment`; the key is made of the
+        seed and the step's number.
     epochs, steps: how long, at least one of them. `steps_per_epoch` cuts an endless stream into epochs.
     validation: as data, measured with `train=False` after each epoch.
     batch_size: examples a step, 32 if there are so many. An incomplete last batch is filled up with examples that do
@@ -124,7 +127,14 @@ def fit(
         apply, loss, tx, metrics=metrics, accumulate=accumulate, nonfinite="skip" if nonfinite == "skip" else "keep"
     )
     shardings = None if placement.mesh is None else placement.shardings(*carry)
-    step = FlatStep(make, carry, placement.batch(train_data.first, train_data.whole), shardings)
+    step = FlatStep(
+        make,
+        carry,
+        placement.batch(train_data.first, train_data.whole),
+        shardings=shardings,
+        augment=augment,
+        seed=seed,
+    )
     for name, part in (("data", train_data), ("validation", check_data)):
         _check_labels(name, part, shapes[0])
     folder = checkpoint_dir if log_dir is None else log_dir

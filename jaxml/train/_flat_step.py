@@ -8,32 +8,51 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+Augment = Callable[[Array, Any], Any]  # augment(key, x) -> x
 PARTS = ("params", "state", "opt_state")
 
 
 class FlatStep:
-    """`leaves, packed = step(leaves, batch)`; `figures(packed)` are the step's metrics.
+    """`leaves, packed = step(leaves, batch, number)`; `figures(packed)` are the step's metrics.
 
     Walking the trees of a model and its optimizer costs the host more than starting the program does. Random keys are
     plain numbers in the list, which is also what a checkpoint holds.
+
+    `augment(key, x)` changes the inputs, with a key made of `seed` and the step's number: nothing more to be saved.
 
     Errors: `ValueError` where a step would not keep shapes, dtypes and trees, as its results are the next one's
     arguments.
     """
 
-    def __init__(self, step: Callable[..., Any], carry: Sequence[Any], batch: Any, shardings: Any = None):
+    def __init__(
+        self,
+        step: Callable[..., Any],
+        carry: Sequence[Any],
+        batch: Any,
+        *,
+        shardings: Any = None,
+        augment: Augment | None = None,
+        seed: int = 0,
+    ):
         self.names = [
             PARTS[p.idx] + jax.tree_util.keystr(rest) for (p, *rest), _ in jax.tree.leaves_with_path(tuple(carry))
         ]
         like, self.treedef = jax.tree.flatten(tuple(carry))
         self.keys = [jax.random.key_impl(leaf) if _is_key(leaf) else None for leaf in like]
         n_params = len(jax.tree.leaves(carry[0]))
+        if augment is not None:
+            plain, change = step, augment
+
+            def step(params: Any, state: Any, opt_state: Any, batch: Any, number: Any = 0) -> Any:
+                key = jax.random.fold_in(jax.random.key(seed), number)
+                return plain(params, state, opt_state, (change(key, batch[0]), *batch[1:]))
+
         shapes = jax.eval_shape(step, *carry, batch)
         _check_carry(carry, shapes)
         self.metrics = list(shapes[3])
 
-        def flat(leaves: list[Any], batch: Any) -> tuple[list[Any], Array]:
-            *new, metrics = step(*self.carry(leaves), batch)
+        def flat(leaves: list[Any], batch: Any, *number: Any) -> tuple[list[Any], Array]:
+            *new, metrics = step(*self.carry(leaves), batch, *number)
             looked_at = [*leaves[:n_params], *jax.tree.leaves(batch[0])]
             values = [*metrics.values(), _first_bad(metrics["loss"], looked_at)]
             dtype = jnp.result_type(*[v.dtype for v in metrics.values()])
@@ -41,10 +60,11 @@ class FlatStep:
 
         out = None if shardings is None else (jax.tree.leaves(shardings), None)
         self.run = jax.jit(flat, donate_argnums=0, out_shardings=out)
+        self.numbered = augment is not None
         self.looked_at = [*self.names[:n_params], *_names_of(batch[0])]
 
-    def __call__(self, leaves: list[Any], batch: Any) -> tuple[list[Any], Array]:
-        return self.run(leaves, batch)
+    def __call__(self, leaves: list[Any], batch: Any, number: int) -> tuple[list[Any], Array]:
+        return self.run(leaves, batch, np.uint32(number)) if self.numbered else self.run(leaves, batch)
 
     def figures(self, packed: Array) -> dict[str, float]:
         """Waits for the step."""

@@ -98,11 +98,11 @@ class Run:
             batch = self.placement.batch(batch, self.source.whole)
             if not self.compile_seconds:  # the first call compiles
                 start = time.perf_counter()
-                self.leaves, packed = self.step(self.leaves, batch)
+                self.leaves, packed = self.step(self.leaves, batch, self.done)
                 self.compile_seconds = time.perf_counter() - start
                 last = time.perf_counter()
             else:
-                self.leaves, packed = self.step(self.leaves, batch)
+                self.leaves, packed = self.step(self.leaves, batch, self.done)
             self.taken, self.done = self.taken + 1, self.done + 1
             pending.append(packed)
             if len(pending) > AHEAD:
