@@ -10,8 +10,11 @@ import numpy as np
 
 def length(function: str, data: Any) -> int:
     """The number of examples in an array, a dictionary of columns, a Dataset, or a tuple of these that agree."""
-    parts = list(data.values()) if isinstance(data, Mapping) else data if isinstance(data, tuple | list) else None
-    if parts is None:
+    if isinstance(data, Mapping):
+        parts = list(data.values())
+    elif isinstance(data, tuple | list):
+        parts = list(data)
+    else:
         if not hasattr(data, "shape"):
             return len(data)
         if len(data.shape) == 0:

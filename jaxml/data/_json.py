@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from difflib import get_close_matches
 from typing import Any
 
@@ -81,7 +81,7 @@ def _encode(value: Any) -> Any:
     if TYPES.get(type(value).__name__) is not type(value):
         listed = ", ".join(TYPES)
         raise TypeError(f"to_json: a transform must be one of {listed}, got {type(value).__name__}")
-    names = [f.name for f in fields(value)] if is_dataclass(value) else list(vars(value))
+    names = list(vars(value)) if isinstance(value, Chain | Columns) else [f.name for f in fields(value)]
     return {"type": type(value).__name__, "fields": {name: _encode(getattr(value, name)) for name in names}}
 
 
@@ -97,8 +97,9 @@ def _decode(value: Any) -> Any:
         near = get_close_matches(str(name), TYPES, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"from_json: there is no transform {name!r}; a newer jaxml may have written it{hint}")
-    cls, found = TYPES[name], {k: _decode(v) for k, v in value["fields"].items()}
-    if is_dataclass(cls):
+    cls: Any = TYPES[name]
+    found = {k: _decode(v) for k, v in value["fields"].items()}
+    if cls not in (Chain, Columns):
         return cls(**found)
     made = object.__new__(cls)
     wanted = set(cls.__annotations__)

@@ -35,10 +35,11 @@ def numeric(function: str, x: Any) -> Any:
     if kind in "biuf":
         return x
     if kind == "O":
-        for value in x.flat:
+        values = np.asarray(x).ravel().tolist()
+        for value in values:
             if value is not None and not isinstance(value, int | float | np.number):
                 raise TypeError(f"{function}: x must hold numbers, got {value!r}; OneHot and Ordinal take text")
-        return np.array([np.nan if v is None else v for v in x.flat], np.float64).reshape(x.shape)
+        return np.array([np.nan if v is None else v for v in values], np.float64).reshape(x.shape)
     what = "text; OneHot and Ordinal take it" if kind in "SU" else str(x.dtype)
     raise TypeError(f"{function}: x must hold numbers, got {what}")
 
