@@ -3,12 +3,11 @@
 import typer
 
 import jaxml
-from jaxml.cli import _check, _flops, _models
+from jaxml.cli import _check, _flops, _models, _train
 
 app = typer.Typer(
     help="jaxml: a functional machine-learning library for JAX.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
@@ -30,6 +29,7 @@ def _options(
 app.command("check", no_args_is_help=True)(_check.check)
 app.command("flops", no_args_is_help=True, epilog=_flops.EXAMPLES)(_flops.flops)
 app.command("models")(_models.list_models)
+app.command("train", no_args_is_help=True, epilog=_train.EXAMPLES)(_train.train)
 
 
 def main() -> None:

@@ -1,0 +1,197 @@
+"""`jaxml train`: a model, trained on a set by name, a CSV file or a folder. Exit status 1 where training fails, 2 for
+options that do not fit, 130 after Ctrl-C and 143 after SIGTERM, with everything saved."""
+
+import json
+import math
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+EXAMPLES = """
+Examples:
+
+jaxml train digits
+
+jaxml train digits --model cnn_separable --epochs 40 --out runs/small --resume
+
+jaxml train houses.csv --target price --optimizer adam --schedule constant
+
+jaxml train fashion_mnist --batch-size 256 --mesh 8 --json
+"""
+CONFIG, PREPROCESSING = "config.json", "preprocessing.json"
+
+
+def _complete_model(incomplete: str) -> list[str]:
+    from jaxml import models
+
+    return [name for name in models.names() if name.startswith(incomplete)]
+
+
+def _complete_data(incomplete: str) -> list[str]:
+    from jaxml import data
+
+    return [name for name in (*data.names(), "fashion_mnist") if name.startswith(incomplete)]
+
+
+def _complete_optimizer(incomplete: str) -> list[str]:
+    from jaxml.cli._train_recipe import rule_names
+
+    return [name for name in rule_names() if name.startswith(incomplete)]
+
+
+def train(
+    source: str = typer.Argument(
+        ..., metavar="DATA", help="A set by name, a CSV file, or a folder.", autocompletion=_complete_data
+    ),
+    target: str | None = typer.Option(None, help="The column of a CSV file to predict."),
+    model: str | None = typer.Option(
+        None, help="See `jaxml models`; cnn for images and mlp for tables unless given.", autocompletion=_complete_model
+    ),
+    optimizer: str = typer.Option("adamw", help="A rule of jaxml.optim.", autocompletion=_complete_optimizer),
+    learning_rate: float = typer.Option(3e-3, min=0.0, help="The highest rate of the schedule."),
+    schedule: str = typer.Option("cosine", help="cosine, with a warm-up, or constant."),
+    weight_decay: float = typer.Option(0.0, min=0.0, help="Of matrices and kernels, where the rule has it."),
+    epochs: int = typer.Option(20, min=1, help="Passes over the data."),
+    batch_size: int = typer.Option(64, min=1, help="Examples a step."),
+    validation: float = typer.Option(0.2, help="The part held out, where the set has no test examples of its own."),
+    size: int = typer.Option(64, min=1, help="Height and width that a folder's images are brought to."),
+    augment: bool = typer.Option(True, help="Shift images by up to an eighth, at random."),
+    early_stopping: int | None = typer.Option(None, min=1, help="Stop after so many epochs without a lower val_loss."),
+    compute_dtype: str | None = typer.Option(None, help="bfloat16 or float16: compute in half precision."),
+    mesh: str | None = typer.Option(None, help="Devices: 8 (data), or 4x2 (data x model)."),
+    fsdp: bool = typer.Option(False, "--fsdp", help="Cut parameters and optimizer over the data axis too."),
+    seed: int = typer.Option(0, min=0, help="Fixes split, initial values, order and augmentation."),
+    out: Path | None = typer.Option(None, help="Folder for checkpoints and metrics; runs/DATA-MODEL unless given."),
+    resume: bool = typer.Option(False, "--resume", help="Go on from the folder's newest checkpoint."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON instead of a table."),
+    quiet: bool = typer.Option(False, "--quiet", help="No bar, and no line for each epoch."),
+) -> None:
+    """Train a model; the result's figures are those of the held-out examples.
+
+    Everything is saved after each epoch, and by Ctrl-C and SIGTERM: the same command with --resume goes on to the same
+    bits. The folder gets metrics.csv, metrics.jsonl, config.json and preprocessing.json.
+    """
+    asked = {
+        name: value for name, value in locals().items() if name not in ("out", "resume", "as_json", "quiet", "mesh")
+    }
+    start = time.perf_counter()
+    # What only this command needs is imported by it alone, so that `jaxml --help` stays as fast as it was.
+    from jaxml.cli._train_data import DataError, prepare
+    from jaxml.cli._train_recipe import RecipeError, loss_for, mesh_for, model_for, optimizer_for
+    from jaxml.train import DamagedCheckpointError, EarlyStopping, fit
+
+    try:
+        if not 0 < validation < 1:
+            raise RecipeError(f"--validation must lie strictly between 0 and 1, got {validation}")
+        if schedule not in ("cosine", "constant"):
+            raise RecipeError(f"--schedule must be cosine or constant, got {schedule!r}")
+        devices = mesh_for(mesh)
+        prepared = prepare(source, target=target, size=size, validation=validation, seed=seed)
+        name, module = model_for(model, prepared.example, prepared.outputs, seed)
+        steps = epochs * math.ceil(len(prepared.train[0]) / batch_size)
+        rule = optimizer_for(optimizer, learning_rate, weight_decay, schedule, steps)
+        folder = out or Path("runs") / f"{prepared.name}-{name}"
+        _keep_config(folder, asked, resume)
+    except (DataError, RecipeError, ValueError, ImportError, OSError) as error:
+        raise typer.BadParameter(str(error)) from error
+    loss, metrics = loss_for(prepared.task, prepared.scale)
+    _keep_preprocessing(folder, prepared)
+    try:
+        result = fit(
+            module,
+            prepared.train,
+            loss=loss,
+            optimizer=rule,
+            epochs=epochs,
+            validation=prepared.validation,
+            batch_size=batch_size,
+            metrics=metrics,
+            augment=_shift(prepared.example) if augment and prepared.images else None,
+            callbacks=[] if quiet or Console(stderr=True).is_terminal else [_print_epoch],
+            early_stopping=None if early_stopping is None else EarlyStopping(patience=early_stopping),
+            best="val_loss",
+            compute_dtype=compute_dtype,
+            checkpoint_dir=folder,
+            resume=resume,
+            mesh=devices,
+            sharding="fsdp" if fsdp else None,
+            seed=seed,
+            progress=not quiet,
+        )
+    except (ValueError, TypeError) as error:
+        raise typer.BadParameter(str(error)) from error
+    except (FloatingPointError, OSError, DamagedCheckpointError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    _report(result, prepared, name, folder, time.perf_counter() - start, as_json)
+
+
+def _shift(example: tuple[int, ...]) -> Any:
+    from jaxml import data
+
+    padding = max(1, min(example[:2]) // 8)
+    return lambda key, x: data.random_crop(key, x, padding=padding)
+
+
+def _print_epoch(epoch: Any) -> None:
+    figures = "  ".join(f"{name} {value:.4g}" for name, value in epoch.figures.items())
+    print(f"epoch {epoch.epoch}  step {epoch.step}  {figures}", file=sys.stderr, flush=True)
+
+
+def _keep_config(folder: Path, asked: dict[str, Any], resume: bool) -> None:
+    """Write the options beside the checkpoints; a resumed run must have the same ones."""
+    path = folder / CONFIG
+    if resume and path.exists():
+        before = json.loads(path.read_text())
+        changed = [
+            f"--{k.replace('_', '-')} was {before.get(k)}, now {v}" for k, v in asked.items() if before.get(k) != v
+        ]
+        if changed:
+            raise ValueError(f"--resume: {'; '.join(changed)}: to go on to the same bits, nothing may change")
+        return
+    if not resume and any(entry.name.isdigit() for entry in folder.glob("*")):
+        raise ValueError(f"{folder} holds an earlier run: add --resume to go on with it, or --out for another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(asked, indent=2))
+
+
+def _keep_preprocessing(folder: Path, prepared: Any) -> None:
+    from jaxml import data
+
+    if prepared.preprocessing is None:
+        return
+    x, y = prepared.preprocessing if isinstance(prepared.preprocessing, tuple) else (prepared.preprocessing, None)
+    text = {"x": data.to_json(x)} | ({} if y is None else {"y": data.to_json(y)})
+    (folder / PREPROCESSING).write_text(json.dumps(text))
+
+
+def _report(result: Any, prepared: Any, name: str, folder: Path, seconds: float, as_json: bool) -> None:
+    last = {metric: values[-1] for metric, values in result.history.items()}
+    best = {"epoch": result.best.epoch} | {k: v[result.best.epoch - 1] for k, v in result.history.items()}
+    if as_json:
+        print(
+            json.dumps(
+                {
+                    "data": prepared.name, "model": name, "task": prepared.task, "examples": len(prepared.train[0]),
+                    "validation_examples": len(prepared.validation[0]), "steps": result.step, "seconds": seconds,
+                    "stopped": result.stopped, "last": last, "best": best, "folder": str(folder),
+                    "history": result.history,
+                },
+                indent=2,
+            )
+        )  # fmt: skip
+        return
+    table = Table(title=f"{name} on {prepared.name}: {len(prepared.train[0])} examples, {result.step} steps")
+    for heading in ("figure", f"epoch {len(result.history['loss'])}", f"best, epoch {best['epoch']}"):
+        table.add_column(heading, justify="left" if heading == "figure" else "right")
+    for metric, value in last.items():
+        table.add_row(metric, f"{value:.4g}", f"{best[metric]:.4g}")
+    table.caption = f"{seconds:.0f} s; checkpoints and metrics in {folder}"
+    Console().print(table)

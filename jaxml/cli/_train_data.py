@@ -1,0 +1,86 @@
+"""The data of `jaxml train`: found by name or path, split, and made into numbers."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxml import data
+
+
+class DataError(ValueError):
+    """What was named cannot be trained on."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Arrays for training and validation, and what made them. `scale` has the unit of a regression's targets."""
+
+    name: str
+    train: tuple[np.ndarray, np.ndarray]
+    validation: tuple[np.ndarray, np.ndarray]
+    task: str
+    outputs: int
+    class_names: tuple[str, ...]
+    preprocessing: Any
+    scale: np.ndarray | None
+
+    @property
+    def example(self) -> tuple[int, ...]:
+        """The shape of one example."""
+        return self.train[0].shape[1:]
+
+    @property
+    def images(self) -> bool:
+        return len(self.example) == 3
+
+
+def prepare(source: str, *, target: str | None, size: int, validation: float, seed: int) -> Prepared:
+    """Load `source`, split off `validation` of it (unless it has test examples of its own), and fit the preprocessing on
+    the rest: missing cells filled in, numbers standardised, categories one-hot; images are in [0, 1] as they come."""
+    name, training, held_out = _load(source, target, size)
+    if training.y is None:
+        raise DataError(f"{source} has no targets: name the column with --target")
+    if held_out is None:
+        stratify = training.y if training.task == "classification" else None
+        training, held_out = data.split(training, fractions=(1 - validation, validation), stratify=stratify, seed=seed)
+    fitted = None if np.ndim(training.x) == 4 else _preprocessing(training.x).fit(training.x)
+    x, x_held = (np.asarray(part.x if fitted is None else fitted.transform(part.x)) for part in (training, held_out))
+    y, y_held, scale = training.y, held_out.y, None
+    if training.task == "regression":
+        y, y_held = (np.reshape(part, (len(part), -1)) for part in (y, y_held))
+        scaler = data.Standardize().fit(y)
+        scale = np.ptp(np.asarray(scaler.inverse(np.stack([np.zeros_like(y[0]), np.ones_like(y[0])]))), axis=0)
+        y, y_held = (np.asarray(scaler.transform(part)) for part in (y, y_held))
+        fitted = (fitted, scaler)
+    outputs = y.shape[1] if training.task == "regression" else max(len(training.class_names), int(y.max()) + 1)
+    return Prepared(name, (x, y), (x_held, y_held), training.task, outputs, training.class_names, fitted, scale)
+
+
+def _load(source: str, target: str | None, size: int) -> tuple[str, Any, Any]:
+    """The name, the examples, and those for testing where the set has its own."""
+    path = Path(source)
+    if source in data.names():
+        return source, data.load(source), None
+    if source == "fashion_mnist":
+        return source, *data.fashion_mnist()
+    if path.is_dir():
+        has_idx = any("ubyte" in entry.name for entry in path.iterdir())
+        if has_idx:
+            return path.name, *data.mnist_folder(path)
+        found = data.image_folder(path, size=size)
+        everything = found.x[np.arange(len(found))]  # decoded once, and kept in memory
+        return path.name, data.Dataset(everything, found.y, class_names=found.class_names, task=found.task), None
+    if path.suffix == ".csv" or path.is_file():
+        if target is None:
+            raise DataError(f"{source} is a table: name the column to predict with --target")
+        return path.stem, data.read_csv(path, target=target), None
+    known = ", ".join((*data.names(), "fashion_mnist"))
+    raise DataError(f"there is no set, file or folder {source!r}; the sets are {known}")
+
+
+def _preprocessing(x: Any) -> Any:
+    if isinstance(x, dict):
+        return data.Columns.auto(x)
+    return data.Chain((data.Impute(), data.Standardize()))
