@@ -60,7 +60,11 @@ def train(
     batch_size: int = typer.Option(64, min=1, help="Examples a step."),
     validation: float = typer.Option(0.2, help="The part held out, where the set has no test examples of its own."),
     size: int = typer.Option(64, min=1, help="Height and width that a folder's images are brought to."),
-    augment: bool = typer.Option(True, help="Shift images by up to an eighth, at random."),
+    augment: bool | None = typer.Option(
+        None,
+        help="Shift images by up to an eighth, at random; where not given, for convolutional networks.",
+        show_default=False,
+    ),
     early_stopping: int | None = typer.Option(None, min=1, help="Stop after so many epochs without a lower val_loss."),
     compute_dtype: str | None = typer.Option(None, help="bfloat16 or float16: compute in half precision."),
     mesh: str | None = typer.Option(None, help="Devices: 8 (data), or 4x2 (data x model)."),
@@ -81,8 +85,8 @@ def train(
     }
     start = time.perf_counter()
     # What only this command needs is imported by it alone, so that `jaxml --help` stays as fast as it was.
-    from jaxml.cli._train_data import DataError, prepare
-    from jaxml.cli._train_recipe import RecipeError, loss_for, mesh_for, model_for, optimizer_for
+    from jaxml.cli._train_data import prepare
+    from jaxml.cli._train_recipe import RecipeError, convolutional, loss_for, mesh_for, model_for, optimizer_for
     from jaxml.train import DamagedCheckpointError, EarlyStopping, fit
 
     try:
@@ -93,11 +97,14 @@ def train(
         devices = mesh_for(mesh)
         prepared = prepare(source, target=target, size=size, validation=validation, seed=seed)
         name, module = model_for(model, prepared.example, prepared.outputs, seed)
+        augment = convolutional(name) if augment is None else augment
+        if augment and not prepared.images:
+            raise RecipeError(f"--augment is for images; {prepared.name} has examples of shape {prepared.example}")
         steps = epochs * math.ceil(len(prepared.train[0]) / batch_size)
         rule = optimizer_for(optimizer, learning_rate, weight_decay, schedule, steps)
         folder = out or Path("runs") / f"{prepared.name}-{name}"
         _keep_config(folder, asked, resume)
-    except (DataError, RecipeError, ValueError, ImportError, OSError) as error:
+    except (ValueError, TypeError, ImportError, OSError) as error:
         raise typer.BadParameter(str(error)) from error
     loss, metrics = loss_for(prepared.task, prepared.scale)
     _keep_preprocessing(folder, prepared)
@@ -111,7 +118,7 @@ def train(
             validation=prepared.validation,
             batch_size=batch_size,
             metrics=metrics,
-            augment=_shift(prepared.example) if augment and prepared.images else None,
+            augment=_shift(prepared.example) if augment else None,
             callbacks=[] if quiet or Console(stderr=True).is_terminal else [_print_epoch],
             early_stopping=None if early_stopping is None else EarlyStopping(patience=early_stopping),
             best="val_loss",

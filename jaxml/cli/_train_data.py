@@ -37,7 +37,7 @@ class Prepared:
 
 
 def prepare(source: str, *, target: str | None, size: int, validation: float, seed: int) -> Prepared:
-    """Load `source`, split off `validation` of it (unless it has test examples of its own), and fit the preprocessing on
+    """Load `source`, split off `validation` of it (unless it has its own test examples), and fit the preprocessing on
     the rest: missing cells filled in, numbers standardised, categories one-hot; images are in [0, 1] as they come."""
     name, training, held_out = _load(source, target, size)
     if training.y is None:
@@ -83,4 +83,4 @@ def _load(source: str, target: str | None, size: int) -> tuple[str, Any, Any]:
 def _preprocessing(x: Any) -> Any:
     if isinstance(x, dict):
         return data.Columns.auto(x)
-    return data.Chain((data.Impute(), data.Standardize()))
+    return data.Chain(data.Impute(), data.Standardize())

@@ -33,6 +33,11 @@ def model_for(name: str | None, example: tuple[int, ...], outputs: int, seed: in
     return name, models.create(name, rngs=nnx.Rngs(seed), **options)
 
 
+def convolutional(model: str) -> bool:
+    """Whether the model is one of images."""
+    return model not in MODELS_OF_VECTORS
+
+
 def optimizer_for(name: str, learning_rate: float, weight_decay: float, schedule: str, steps: int) -> Any:
     """The rule, with a warm-up over the first twentieth of `steps` and a cosine to zero, or a constant rate."""
     import optax
