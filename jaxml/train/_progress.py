@@ -31,7 +31,7 @@ def progress_bar(show: bool, total: int | None, done: int = 0) -> Iterator[Advan
         TimeRemainingColumn(compact=True),
     )
     with Progress(*columns, console=console, expand=True) as bar:
-        task = bar.add_task("", total=total, completed=done, figures="", rate=0.0)
+        task = bar.add_task("compiling", total=total, completed=done, figures="", rate=0.0)
         steps, drawn, drawn_steps = done, time.perf_counter(), done
 
         def advance(description: str, figures: Mapping[str, float]) -> None:
@@ -41,7 +41,8 @@ def progress_bar(show: bool, total: int | None, done: int = 0) -> Iterator[Advan
             if now - drawn < EVERY and steps != total and steps > done + 1:
                 return
             rate = (steps - drawn_steps) / max(now - drawn, 1e-9)
-            text = "  ".join(f"{name} {value:.4g}" for name, value in figures.items() if name != "examples")
+            names = sorted(figures.keys() - {"examples"}, key=lambda name: (name != "loss", name))
+            text = "  ".join(f"{name} {figures[name]:.4g}" for name in names)
             bar.update(task, completed=steps, description=description, figures=text, rate=rate)
             drawn, drawn_steps = now, steps
 
