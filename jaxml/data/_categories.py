@@ -107,7 +107,7 @@ class Ordinal:
         if self.categories is None:
             raise ValueError("Ordinal: not fitted yet; use what Ordinal(...).fit(x) returns")
         z = np.asarray(z)
-        places = z.reshape(len(z), -1).astype(np.int64)
+        places = _columns("Ordinal", z).astype(np.int64)
         check_equal("Ordinal", "the number of features", places.shape[1], len(self.categories), z=z)
         return _named(places, self.categories).reshape(z.shape)
 
@@ -117,7 +117,7 @@ def _columns(function: str, x: Any) -> np.ndarray:
     x = np.asarray(x)
     if x.ndim not in (1, 2):
         raise ValueError(f"{function}: x must have 1 or 2 axes (N,) or (N, F), got {x.ndim} (x: {x.shape})")
-    return x.reshape(len(x), -1).astype(object)
+    return (x if x.ndim == 2 else x[:, None]).astype(object)
 
 
 def _plain(value: Any) -> Any:

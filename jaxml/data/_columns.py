@@ -15,6 +15,7 @@ from jaxml.data._impute import Impute
 from jaxml.data._numbers import as_float, is_text
 from jaxml.data._scale import Standardize
 from jaxml.functional._checks import check_choice, check_equal
+from jaxml.functional._dtypes import wide_dtype
 
 Name = str | int
 Names = tuple[Name, ...]
@@ -202,6 +203,9 @@ def _flat(part: Any) -> jax.Array:
 
 def _widest(parts: list[jax.Array]) -> Any:
     """The floating point dtype that holds all parts; of positions alone, JAX's default one."""
-    floats = [p.dtype for p in parts if jnp.issubdtype(p.dtype, jnp.floating)]
-    default = jax.dtypes.canonicalize_dtype(np.float64)
-    return np.result_type(*floats) if floats else default
+    floats = {p.dtype for p in parts if jnp.issubdtype(p.dtype, jnp.floating)}
+    if not floats:
+        return jax.dtypes.canonicalize_dtype(np.float64)
+    return (
+        floats.pop() if len(floats) == 1 else max(map(wide_dtype, floats), key=lambda dtype: jnp.dtype(dtype).itemsize)
+    )

@@ -41,7 +41,7 @@ def read_csv(
 ) -> Dataset:
     """A table from a CSV file, gzip-compressed or not: `x` is a dictionary of columns `(N,)`, `y` the target column.
 
-    A column of numbers is an array of floats with NaN where a cell is missing; any other one of strings, with None
+    A column of numbers is a float64 array with NaN where a cell is missing; any other one of strings, with None
     there (`Columns` takes both). A cell is missing if, without the blanks around it, it is one of `missing`.
 
     target: the column to predict, by name or position (-1 is the last). Text is classified: `y` int32, `class_names`
@@ -79,9 +79,9 @@ def read_csv(
     x = {other: _values(path, c, kinds.get(other)) for other, c in columns.items() if other != name}
     y = _values(path, columns[name], "number" if task == "regression" else kinds.get(name))
     if task == "regression" or (task is None and y.dtype != object):
-        return Dataset(x, y, feature_names=tuple(x), task="regression")
+        return Dataset(x, host_float(y), feature_names=tuple(x), task="regression")
     values, y = np.unique(y if y.dtype != object else y.astype(str), return_inverse=True)
-    classes = tuple(f"{v:.17g}" if isinstance(v, float | np.floating) else str(v) for v in values)
+    classes = tuple(str(int(v)) if isinstance(v, float) and v.is_integer() else str(v) for v in values.tolist())
     return Dataset(x, y.astype(np.int32), feature_names=tuple(x), class_names=classes, task="classification")
 
 
@@ -140,7 +140,7 @@ def _values(path: str | Path, column: _Column, kind: str | None) -> np.ndarray:
             f"{F}: {path}, line {line}, column {column.name!r}: must be a number, got {cell!r} ({len(wrong)} such of "
             f'{len(given)}); mend it, list it in missing, or say kinds={{{column.name!r}: "text"}}'
         )
-    return host_float([np.nan if cell is None else float(cell) for cell in column.cells])
+    return np.array([np.nan if cell is None else float(cell) for cell in column.cells])
 
 
 def _known(name: str, names: list[str], option: str) -> str:

@@ -12,11 +12,13 @@ def length(function: str, data: Any) -> int:
     """The number of examples in an array, a dictionary of columns, a Dataset, or a tuple of these that agree."""
     if isinstance(data, Mapping):
         parts = list(data.values())
-    elif isinstance(data, tuple | list):
+    elif isinstance(data, tuple):
         parts = list(data)
+    elif isinstance(data, Dataset):
+        return len(data)
     else:
         if not hasattr(data, "shape"):
-            return len(data)
+            data = np.asarray(data)
         if len(data.shape) == 0:
             raise ValueError(f"{function}: data must have an axis of examples, got one number")
         return int(data.shape[0])
@@ -36,11 +38,11 @@ def take(data: Any, index: np.ndarray) -> Any:
         return None
     if isinstance(data, Mapping):
         return {name: take(column, index) for name, column in data.items()}
-    if isinstance(data, tuple | list):
-        return type(data)(take(part, index) for part in data)
-    if isinstance(data, np.ndarray | jax.Array):
-        return data[index]
-    return data.take(index)
+    if isinstance(data, tuple):
+        return tuple(take(part, index) for part in data)
+    if hasattr(data, "paths") or isinstance(data, Dataset):
+        return data.take(index)
+    return data[index] if isinstance(data, jax.Array) else np.asarray(data)[index]
 
 
 @jax.tree_util.register_dataclass

@@ -18,6 +18,7 @@ from jaxml.functional._checks import (
     check_within,
 )
 from jaxml.functional._dropout import checked_key
+from jaxml.functional._dtypes import wide_dtype
 
 Images4 = Float[Array, "N H W C"]
 
@@ -30,7 +31,7 @@ def _checked(function: str, key: Any, x: Any) -> Array:
 
 def _uniform(key: Array, x: Array, low: float, high: float) -> Array:
     """(N, 1, 1, 1): one draw for each image, in float32 or wider."""
-    dtype = jnp.promote_types(x.dtype, jnp.float32)
+    dtype = wide_dtype(x.dtype)
     return jax.random.uniform(key, (x.shape[0], 1, 1, 1), dtype, low, high)
 
 

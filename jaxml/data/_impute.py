@@ -1,5 +1,6 @@
 """Values in place of those that are missing."""
 
+import math
 import warnings
 from collections import Counter
 from dataclasses import KW_ONLY, dataclass, field, replace
@@ -112,13 +113,13 @@ class Impute:
         if self.value is not None and not isinstance(self.value, str):
             raise TypeError(f"Impute: value must be text for text, got {self.value!r}")
         instead = "missing" if self.value is None else self.value
-        columns = x.reshape(len(x), -1).T
+        columns = x.reshape(-1, math.prod(x.shape[1:])).T
         if self.strategy == "constant":
             return replace(self, fill=None, fill_text=(instead,) * len(columns))
         return replace(self, fill=None, fill_text=tuple(_most_frequent_text(c, instead) for c in columns))
 
     def _fill_text(self, x: np.ndarray) -> np.ndarray:
-        columns = x.reshape(len(x), -1).copy()
+        columns = x.reshape(-1, math.prod(x.shape[1:])).copy()
         if columns.shape[1] != len(self.fill_text or ()):
             raise ValueError(f"Impute: x must have {len(self.fill_text or ())} columns, as in fit, got {x.shape}")
         for column, fill in zip(columns.T, self.fill_text or (), strict=True):

@@ -33,6 +33,9 @@ def to_json(transform: Any) -> str:
     >>> s.mean.tolist(), s.scale.tolist()
     ([2.0], [1.0])
     """
+    if type(transform) not in TYPES.values():
+        listed = ", ".join(TYPES)
+        raise TypeError(f"to_json: a transform must be one of {listed}, got {type(transform).__name__}")
     body = _encode(transform)
     return json.dumps({"format": FORMAT, "version": VERSION, "crc32": _checksum(body), "transform": body}, indent=1)
 

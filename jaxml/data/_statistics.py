@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxml.data._numbers import as_float, observed
+from jaxml.functional._dtypes import wide_dtype
 
 
 def axes(function: str, axis: Any) -> tuple[int, ...]:
@@ -46,7 +47,7 @@ def checked(function: str, x: Any, like: Any, axis: Any) -> jax.Array:
 
 def compute(x: jax.Array, *statistics: Any) -> tuple[jax.Array, ...]:
     """`x` and statistics in one dtype, float32 or wider, and of one rank."""
-    dtype = jnp.promote_types(x.dtype, jnp.float32)
+    dtype = wide_dtype(x.dtype)
     shaped = (jnp.asarray(s, dtype).reshape((1,) * (x.ndim - s.ndim) + tuple(s.shape)) for s in statistics)
     return x.astype(dtype), *shaped
 
