@@ -113,7 +113,9 @@ def test_library_file(path):
 
 def test_every_part_has_its_rule():
     found = {path.relative_to(ROOT / "jaxml").parts[0].removesuffix(".py") for path in sources("jaxml")}
-    assert {"functional", "gradcheck", "nn", "models", "optim", "train", "flops", "timing"} <= found <= set(PARTS)
+    assert (
+        {"functional", "gradcheck", "nn", "models", "optim", "data", "train", "flops", "timing"} <= found <= set(PARTS)
+    )
     assert set(PARTS) == set(PACKAGES)
 
 
@@ -130,7 +132,7 @@ def test_file_is_short(path):
     assert lines <= MAX_LINES, f"{lines} lines; the limit is {MAX_LINES}"
 
 
-@pytest.mark.parametrize("part", ["functional", "gradcheck", "optim", "timing", "flops"])
+@pytest.mark.parametrize("part", ["functional", "gradcheck", "optim", "data", "timing", "flops"])
 def test_flax_is_not_loaded(part):
     """The arrows as they come out when run: importing a pure part loads no Flax, by whatever way."""
     code = f"import sys, jaxml.{part}; print(sorted(m for m in sys.modules if m == 'flax' or m.startswith('jaxml.nn')))"

@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 from jaxtyping import Array, Float
 
-MODULES = ["functional", "functional.init", "nn", "models", "optim", "train", "timing", "flops", "gradcheck"]
+MODULES = [
+    "functional", "functional.init", "nn", "models", "optim", "data", "train", "timing", "flops", "gradcheck",
+]  # fmt: skip
 # One word for one thing, everywhere in `functional`. A new option is added here once, after looking for its synonym.
 OPTIONS = {
     "stride", "padding", "dilation", "groups", "window", "count_include_pad", "divisor_override", "ceil",

@@ -62,7 +62,7 @@ def mnist_folder(
     return _dataset(*first, names, scale), _dataset(*second, names, scale)
 
 
-def fashion_mnist(path: str | Path | None = None, *, scale: bool = True) -> tuple[Dataset, Dataset]:
+def fashion_mnist(*, path: str | Path | None = None, scale: bool = True) -> tuple[Dataset, Dataset]:
     """Fashion-MNIST, 60000 and 10000 images `(N, 28, 28, 1)` of ten kinds of clothing, as `mnist_folder` gives them.
 
     path: the folder; without one, where Debian's package `dataset-fashion-mnist` puts it.
@@ -76,7 +76,7 @@ def fashion_mnist(path: str | Path | None = None, *, scale: bool = True) -> tupl
     if path is None:
         places = " or ".join(FASHION_FOLDERS)
         raise FileNotFoundError(
-            f"fashion_mnist: no folder {places}; install Debian's package dataset-fashion-mnist, or give the path of a "
+            f"fashion_mnist: no folder {places}; install Debian's package dataset-fashion-mnist, or give the path= of a "
             "folder with the four files"
         )
     return mnist_folder(path, class_names=FASHION, scale=scale)

@@ -174,8 +174,9 @@ def random_affine(
 ) -> Images4:
     """Rotate, scale, shear and shift each image of `(N, H, W, C)` about its middle, by amounts of its own.
 
-    degrees, shear: angles are drawn evenly from `[-degrees, degrees]` (in pixels, so a square stays one on an oblong
-        image) and `[-shear, shear]`. shift: as a share of height and width, likewise. scale: from `[low, high]`.
+    degrees, shear: angles drawn evenly from `[-degrees, degrees]` (counter-clockwise, and in pixels: a square stays one
+        on an oblong image) and `[-shear, shear]`. shift: likewise, as a share of height and width. scale: a factor from
+        `[low, high]`.
     mode, padding_mode: how pixels between and outside are read, as in `F.grid_sample`.
 
     Errors: TypeError where x is not floating point or `key` not one key; ValueError for a wrong rank, bounds or option.
