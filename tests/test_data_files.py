@@ -209,6 +209,15 @@ def test_idx_folder_that_is_wrong(tmp_path, rng, monkeypatch):
         data.fashion_mnist()
 
 
+def test_fashion_mnist_for_real():
+    try:
+        train, test = data.fashion_mnist(scale=False)
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+    assert train.x.shape == (60000, 28, 28, 1) and np.bincount(train.y).tolist() == [6000] * 10
+    assert test.x.shape == (10000, 28, 28, 1) and train.class_names[train.y[0]] == "Ankle boot"
+
+
 @pytest.fixture
 def photographs(tmp_path, rng):
     for name, n in (("cat", 3), ("dog", 2)):

@@ -76,7 +76,7 @@ def fashion_mnist(*, path: str | Path | None = None, scale: bool = True) -> tupl
     if path is None:
         places = " or ".join(FASHION_FOLDERS)
         raise FileNotFoundError(
-            f"fashion_mnist: no folder {places}; install Debian's package dataset-fashion-mnist, or give the path= of a "
+            f"fashion_mnist: no folder {places}; install Debian's package dataset-fashion-mnist, or give path=, a "
             "folder with the four files"
         )
     return mnist_folder(path, class_names=FASHION, scale=scale)
