@@ -51,6 +51,8 @@ def test_embedded_sets_need_scikit_learn(monkeypatch):
         data.load("iris")
     with pytest.raises(ValueError, match=r"load: name must be one of 'iris'.*did you mean 'digits'"):
         data.load("digit")
+    with pytest.raises(ValueError, match=r"load: fashion_mnist is not embedded; read its files with mnist_folder"):
+        data.load("fashion_mnist")
 
 
 def test_table(csv):

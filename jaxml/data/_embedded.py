@@ -46,6 +46,8 @@ def load(name: str) -> Dataset:
     >>> iris.x.shape, iris.class_names
     ((150, 4), ('setosa', 'versicolor', 'virginica'))
     """
+    if name in ("mnist", "fashion_mnist"):
+        raise ValueError(f"load: {name} is not embedded; read its files with mnist_folder(path) or fashion_mnist()")
     check_choice("load", "name", name, TASKS)
     found = getattr(require("load", "sklearn.datasets", "scikit-learn"), f"load_{name}")()
     x, y, task = host_float(found["data"]), found["target"], TASKS[name]
