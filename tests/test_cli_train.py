@@ -53,7 +53,7 @@ def test_a_run_prints_a_table_and_keeps_everything(tmp_path):
     assert [row["epoch"] for row in rows] == [1, 2, 3]
     assert json.loads((out / "config.json").read_text())["learning_rate"] == 0.05
     again = data.from_json(json.loads((out / "preprocessing.json").read_text())["x"])
-    fitted = prepare("iris", target=None, size=8, validation=0.2, seed=0).preprocessing
+    fitted = prepare("iris").preprocessing
     x = data.load("iris").x
     np.testing.assert_array_equal(again.transform(x), fitted.transform(x))
 
@@ -83,6 +83,8 @@ def test_regression_on_a_table(table, tmp_path):
         (["nothing"], "there is no set, file or folder 'nothing'; the sets are iris"),
         (["TABLE"], "is a table: name the column to predict with --target"),
         (["TABLE", "--target", "prise"], "target names 'prise', the columns are size, colour, price; did you mean"),
+        (["iris", "--drop", "petal"], "--drop is for the columns of a CSV file"),
+        (["TABLE", "--target", "price", "--task", "cluster"], "task must be"),
         (["iris", "--model", "lineal"], "did you mean 'linear'?"),
         (["iris", "--model", "cnn"], "--model cnn is for images; for tables there are linear, mlp"),
         (["iris", "--optimizer", "adamm"], "did you mean"),

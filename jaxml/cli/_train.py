@@ -49,6 +49,10 @@ def train(
         ..., metavar="DATA", help="A set by name, a CSV file, or a folder.", autocompletion=_complete_data
     ),
     target: str | None = typer.Option(None, help="The column of a CSV file to predict."),
+    task: str | None = typer.Option(
+        None, help="Of a CSV file: classification or regression; unless given, as its target is."
+    ),
+    drop: list[str] = typer.Option([], help="A column of a CSV file to leave out; may be given several times."),
     model: str | None = typer.Option(
         None, help="See `jaxml models`; cnn for images and mlp for tables unless given.", autocompletion=_complete_model
     ),
@@ -95,7 +99,9 @@ def train(
         if schedule not in ("cosine", "constant"):
             raise RecipeError(f"--schedule must be cosine or constant, got {schedule!r}")
         devices = mesh_for(mesh)
-        prepared = prepare(source, target=target, size=size, validation=validation, seed=seed)
+        prepared = prepare(
+            source, target=target, task=task, drop=tuple(drop), size=size, validation=validation, seed=seed
+        )
         name, module = model_for(model, prepared.example, prepared.outputs, seed)
         augment = convolutional(name) if augment is None else augment
         if augment and not prepared.images:

@@ -36,16 +36,25 @@ class Prepared:
         return len(self.example) == 3
 
 
-def prepare(source: str, *, target: str | None, size: int, validation: float, seed: int) -> Prepared:
+def prepare(
+    source: str,
+    *,
+    target: str | None = None,
+    task: str | None = None,
+    drop: tuple[str, ...] = (),
+    size: int = 64,
+    validation: float = 0.2,
+    seed: int = 0,
+) -> Prepared:
     """Load `source`, split off `validation` of it (unless it has its own test examples), and fit the preprocessing on
     the rest: missing cells filled in, numbers standardised, categories one-hot; images are in [0, 1] as they come."""
-    name, training, held_out = _load(source, target, size)
+    name, training, held_out = _load(source, target, task, size)
     if training.y is None:
         raise DataError(f"{source} has no targets: name the column with --target")
     if held_out is None:
         stratify = training.y if training.task == "classification" else None
         training, held_out = data.split(training, fractions=(1 - validation, validation), stratify=stratify, seed=seed)
-    fitted = None if np.ndim(training.x) == 4 else _preprocessing(training.x).fit(training.x)
+    fitted = None if np.ndim(training.x) == 4 else _preprocessing(training.x, drop).fit(training.x)
     x, x_held = (np.asarray(part.x if fitted is None else fitted.transform(part.x)) for part in (training, held_out))
     y, y_held, scale = training.y, held_out.y, None
     if training.task == "regression":
@@ -58,7 +67,7 @@ def prepare(source: str, *, target: str | None, size: int, validation: float, se
     return Prepared(name, (x, y), (x_held, y_held), training.task, outputs, training.class_names, fitted, scale)
 
 
-def _load(source: str, target: str | None, size: int) -> tuple[str, Any, Any]:
+def _load(source: str, target: str | None, task: str | None, size: int) -> tuple[str, Any, Any]:
     """The name, the examples, and those for testing where the set has its own."""
     path = Path(source)
     if source in data.names():
@@ -75,12 +84,14 @@ def _load(source: str, target: str | None, size: int) -> tuple[str, Any, Any]:
     if path.suffix == ".csv" or path.is_file():
         if target is None:
             raise DataError(f"{source} is a table: name the column to predict with --target")
-        return path.stem, data.read_csv(path, target=target), None
+        return path.stem, data.read_csv(path, target=target, task=task), None
     known = ", ".join((*data.names(), "fashion_mnist"))
     raise DataError(f"there is no set, file or folder {source!r}; the sets are {known}")
 
 
-def _preprocessing(x: Any) -> Any:
+def _preprocessing(x: Any, drop: tuple[str, ...]) -> Any:
     if isinstance(x, dict):
-        return data.Columns.auto(x)
+        return data.Columns.auto(x, drop=drop)
+    if drop:
+        raise DataError("--drop is for the columns of a CSV file")
     return data.Chain(data.Impute(), data.Standardize())

@@ -11,6 +11,7 @@ import optax
 from jax.sharding import Mesh
 from jaxtyping import DTypeLike
 
+from jaxml.data._dataset import Dataset
 from jaxml.functional._checks import check_choice, check_positive
 from jaxml.train._batches import Arrays, Stream, source
 from jaxml.train._callbacks import EarlyStopping, ReduceOnPlateau, mode_of
@@ -64,8 +65,8 @@ def fit(
     model: an NNX module, or the `(apply, params, state)` that `nn.functionalize` makes of one, or such a triple
         written by hand. It is left as it is: take `params` and `state` from the result
         (`nnx.update(model, result.params, result.state)` writes them back).
-    data: arrays `(x, y)`, or trees of arrays; or an iterable of batches `(x, y)`, `(x, y, where)` or mappings of these
-        names: a list, a PyTorch or Grain loader, which brings its own order and batch size.
+    data: arrays `(x, y)`, or trees of arrays, or a `data.Dataset`; or an iterable of batches `(x, y)`, `(x, y, where)`
+        or mappings of these names: a list, a PyTorch or Grain loader, which brings its own order and batch size.
     loss, metrics: `loss(outputs, y)`, one value per example; `metrics` maps names to such functions.
     augment: `augment(key, x)` changes the inputs of each training step, such as `data.Augment`; the key is made of the
         seed and the step's number.
@@ -104,6 +105,7 @@ def fit(
     `FloatingPointError` that names the step whose loss is not finite, `DamagedCheckpointError` where no checkpoint is
     whole.
     """
+    data, validation = _pair(data), _pair(validation)
     _check_options(epochs, steps, checkpoint_every, keep, nonfinite)
     tx = composed(optimizer, clip_norm=clip_norm, plateau=plateau is not None, ema=ema, compute_dtype=compute_dtype)
     check_positive("fit", "accumulate", [accumulate])
@@ -175,6 +177,11 @@ def _check_options(epochs: int | None, steps: int | None, every: int | None, kee
         if value is not None:
             check_positive("fit", name, [value])
     check_choice("fit", "nonfinite", nonfinite, ("stop", "skip", "ignore"))
+
+
+def _pair(data: Any) -> Any:
+    """A `Dataset`'s inputs and targets; anything else as it is."""
+    return (data.x, data.y) if isinstance(data, Dataset) else data
 
 
 def _validation(data: Any, training: Arrays | Stream) -> Arrays | Stream:
