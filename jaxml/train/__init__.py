@@ -5,9 +5,11 @@ from jaxml.train._average import averaged as averaged
 from jaxml.train._callbacks import EarlyStopping as EarlyStopping
 from jaxml.train._callbacks import ReduceOnPlateau as ReduceOnPlateau
 from jaxml.train._checkpoint import DamagedCheckpointError as DamagedCheckpointError
+from jaxml.train._distributed import initialize_distributed as initialize_distributed
 from jaxml.train._fit import fit as fit
 from jaxml.train._loss_scale import loss_scaled as loss_scaled
 from jaxml.train._precision import in_dtype as in_dtype
+from jaxml.train._processes import LostProcessError as LostProcessError
 from jaxml.train._result import Best as Best
 from jaxml.train._result import Epoch as Epoch
 from jaxml.train._result import Result as Result
@@ -19,12 +21,14 @@ __all__ = [
     "DamagedCheckpointError",
     "EarlyStopping",
     "Epoch",
+    "LostProcessError",
     "ReduceOnPlateau",
     "Result",
     "average_params",
     "averaged",
     "fit",
     "in_dtype",
+    "initialize_distributed",
     "loss_scaled",
     "make_eval_step",
     "make_train_step",

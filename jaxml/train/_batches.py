@@ -23,7 +23,14 @@ class Arrays:
     whole = True  # every process holds the whole batch, and not its own part of it
 
     def __init__(
-        self, function: str, name: str, data: Any, batch_size: int | None, seed: int = 0, shuffle: bool = True
+        self,
+        function: str,
+        name: str,
+        data: Any,
+        batch_size: int | None,
+        seed: int = 0,
+        shuffle: bool = True,
+        multiple: int = 1,
     ):
         self.x, self.y = as_pair(function, name, data)
         self.examples = len(jax.tree.leaves(self.x)[0])
@@ -34,7 +41,7 @@ class Arrays:
             raise ValueError(
                 f"{function}: batch_size must be at most the number of examples, {self.examples}, got {batch_size}"
             )
-        self.size = min(self.size, self.examples)
+        self.size = min(self.size, -(-self.examples // multiple) * multiple)  # equal parts for so many devices
         self.seed, self.shuffle = seed, shuffle
         self.steps = -(-self.examples // self.size)
         self.first = next(self.epoch(0))

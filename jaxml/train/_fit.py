@@ -21,6 +21,7 @@ from jaxml.train._loop import Plan, Run
 from jaxml.train._optimizer import composed
 from jaxml.train._placement import Placement, Rule
 from jaxml.train._precision import in_dtype
+from jaxml.train._processes import check_alike, joint_run
 from jaxml.train._progress import progress_bar
 from jaxml.train._result import Epoch, Result
 from jaxml.train._signals import graceful
@@ -114,21 +115,27 @@ def fit(
     if best is not None:
         mode_of("fit", best, None)
     train_data = source("fit", "data", data, batch_size, steps_per_epoch, seed)
-    check_data = None if validation is None else _validation(validation, train_data)
     placement = Placement(mesh, sharding)
+    check_data = None if validation is None else _validation(validation, train_data, placement)
     for part in (train_data, check_data):
         if part is not None:
-            placement.check_batch(part.size, accumulate if part is train_data else 1)
+            placement.check_batch(part, accumulate if part is train_data else 1)
 
     apply, params, state = _pure(model)
     if compute_dtype is not None:
         apply = in_dtype(apply, compute_dtype)
     apply, shapes = _noting_outputs(apply)
-    carry = placement.put((params, state, tx.init(params)))
+    check_alike(
+        {
+            "options": repr((epochs, steps, steps_per_epoch, accumulate, checkpoint_every, train_data.config())),
+            "parameters": (params, state),
+            "data": train_data.first if train_data.whole else (),
+        }
+    )
+    carry, shardings = placement.put(params, state, tx.init)
     make = make_train_step(
         apply, loss, tx, metrics=metrics, accumulate=accumulate, nonfinite="skip" if nonfinite == "skip" else "keep"
     )
-    shardings = None if placement.mesh is None else placement.shardings(*carry)
     step = FlatStep(
         make,
         carry,
@@ -162,7 +169,10 @@ def fit(
         step.leaves(carry),
     )
     _begin(run, resume)
-    with graceful(run.checkpoints is not None) as stop:
+    with (
+        joint_run(None if run.checkpoints is None else run.checkpoints.folder),
+        graceful(checkpoint_dir is not None) as stop,
+    ):
         with progress_bar(progress and jax.process_index() == 0, run.total(), run.done) as advance:
             run.train(stop, advance)
         if run.checkpoints is not None:
@@ -184,9 +194,10 @@ def _pair(data: Any) -> Any:
     return (data.x, data.y) if isinstance(data, Dataset) else data
 
 
-def _validation(data: Any, training: Arrays | Stream) -> Arrays | Stream:
+def _validation(data: Any, training: Arrays | Stream, placement: Placement) -> Arrays | Stream:
     if isinstance(data, tuple | list) and len(data) == 2 and hasattr(data[0], "shape"):
-        return Arrays("fit", "validation", data, training.size, shuffle=False)
+        size = training.size if training.whole else training.size // placement.own * placement.data
+        return Arrays("fit", "validation", data, size, shuffle=False, multiple=placement.data)
     return source("fit", "validation", data, None, None, 0)
 
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.sharding import NamedSharding, PartitionSpec
 
 Augment = Callable[[Array, Any], Any]  # augment(key, x) -> x
 PARTS = ("params", "state", "opt_state")
@@ -58,7 +59,13 @@ class FlatStep:
             dtype = jnp.result_type(*[v.dtype for v in metrics.values()])
             return self.leaves(new), jnp.stack([v.astype(dtype) for v in values])
 
-        out = None if shardings is None else (jax.tree.leaves(shardings), None)
+        out = None
+        if shardings is not None:
+            own = jax.tree.leaves(shardings)
+            out = (
+                own,
+                NamedSharding(own[0].mesh, PartitionSpec()),
+            )  # the figures on every device: each process reads them
         self.run = jax.jit(flat, donate_argnums=0, out_shardings=out)
         self.numbered = augment is not None
         self.looked_at = [*self.names[:n_params], *_names_of(batch[0])]
