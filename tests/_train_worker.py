@@ -14,8 +14,6 @@ import numpy as np
 
 from jaxml import optim, train
 
-jax.config.update("jax_enable_x64", True)
-
 
 def model():
     """Two layers with dropout in between; the state holds the random key and a moving mean over the whole batch."""
@@ -24,9 +22,9 @@ def model():
     def apply(params, state, x, train):
         mean = state["mean"] * 0.9 + x.mean(0) * 0.1 if train else state["mean"]
         key, now = jax.random.split(state["key"]) if train else (state["key"], None)
-        hidden = jnp.tanh((x - mean) @ params["in"])
+        hidden = jnp.tanh((x - mean[None]) @ params["in"])
         if train:
-            hidden = hidden * jax.random.bernoulli(now, 0.8, hidden.shape)
+            hidden = jnp.where(jax.random.bernoulli(now, 0.8, hidden.shape), hidden, jnp.zeros_like(hidden))
         return hidden @ params["out"], {"mean": mean, "key": key}
 
     params = {"in": jnp.asarray(rng.normal(size=(6, 8))), "out": jnp.asarray(rng.normal(size=(8, 2)))}
@@ -115,4 +113,5 @@ def replicated():
 
 
 if __name__ == "__main__":
+    jax.config.update("jax_enable_x64", True)
     main(json.loads(sys.argv[1]))

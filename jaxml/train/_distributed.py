@@ -13,6 +13,8 @@ from jaxml.functional._checks import check_positive
 from jaxml.train._last_words import last_words
 
 ADDRESS, COUNT, INDEX = "JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID"
+# What tells that there are others, where JAX, having begun to compute, no longer looks for them.
+CLUSTERS = ("SLURM_STEP_NODELIST", "OMPI_COMM_WORLD_SIZE", "JOB_COMPLETION_INDEX", "TPU_WORKER_HOSTNAMES")
 
 
 def initialize_distributed(*, initialization_timeout: int = 300, heartbeat_timeout: int = 100) -> bool:
@@ -50,9 +52,9 @@ def initialize_distributed(*, initialization_timeout: int = 300, heartbeat_timeo
     left = max(1, round(initialization_timeout - (time.monotonic() - start)))
     where = f" at {options['coordinator_address']}" if options else ""
     words = (
-        f"initialize_distributed: not all {options.get('num_processes', '')} processes met at the coordinator{where} "
-        f"within {initialization_timeout} s; start them all, or wait longer with initialization_timeout"
-    ).replace("  ", " ")
+        f"initialize_distributed: not all processes met at the coordinator{where} within {initialization_timeout} s; "
+        f"start them all, or wait longer with initialization_timeout"
+    )
     try:
         with last_words(words):
             jax.distributed.initialize(
@@ -68,6 +70,8 @@ def initialize_distributed(*, initialization_timeout: int = 300, heartbeat_timeo
             ) from None
         return False
     except RuntimeError as error:
+        if not options and "before any JAX calls" in str(error) and not any(name in os.environ for name in CLUSTERS):
+            return False
         raise RuntimeError(f"initialize_distributed: {_reason(str(error), options)}") from error
     sys.excepthook = _leaving(sys.excepthook)
     return jax.process_count() > 1

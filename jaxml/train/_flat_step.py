@@ -56,7 +56,7 @@ class FlatStep:
             *new, metrics = step(*self.carry(leaves), batch, *number)
             looked_at = [*leaves[:n_params], *jax.tree.leaves(batch[0])]
             values = [*metrics.values(), _first_bad(metrics["loss"], looked_at)]
-            dtype = jnp.result_type(*[v.dtype for v in metrics.values()])
+            dtype = max((v.dtype for v in metrics.values()), key=lambda dtype: dtype.itemsize)
             return self.leaves(new), jnp.stack([v.astype(dtype) for v in values])
 
         out = None
