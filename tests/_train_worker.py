@@ -75,6 +75,8 @@ def main(options):
             raise RuntimeError("this process alone has failed")
         time.sleep(pause)
 
+    if options.get("plateau"):
+        options["plateau"] = train.ReduceOnPlateau(patience=1, min_delta=1.0)
     apply, params, state = model()
     x, y = data()
     if different == "parameters":

@@ -108,15 +108,15 @@ class Run:
             if len(pending) > AHEAD:
                 read()
             due = self.plan.checkpoint_every is not None and self.done % self.plan.checkpoint_every == 0
-            leaving = self.checkpoints is not None and stop.requested(self.done)
+            leaving = stop.requested(self.done)
             if due or leaving:
                 while pending:
                     read()
                 self.save()
             if leaving:
-                assert self.checkpoints is not None
-                self.checkpoints.wait()
-                stop.leave(self.checkpoints.folder, self.done)
+                if self.checkpoints is not None:
+                    self.checkpoints.wait()
+                stop.leave(None if self.checkpoints is None else self.checkpoints.folder, self.done)
         while pending:
             read()
 

@@ -50,8 +50,9 @@ class Placement:
             parts = accumulate * (self.data if data.whole else self.own)
             own = "" if data.whole else "a process's part of "
         if data.size % parts:
-            what = f"{own}the mesh's data axis, {parts // accumulate}" if self.mesh is not None else ""
-            what += (" x " if what else "") + f"accumulate={accumulate}" if accumulate > 1 else ""
+            factors = [] if self.mesh is None else [f"{own}the mesh's data axis, {parts // accumulate},"]
+            factors += [f"accumulate={accumulate}"] if accumulate > 1 else []
+            what = " x ".join(factors).rstrip(",")
             raise ValueError(f"fit: batch_size must be a multiple of {what}, got {data.size}")
         if jax.process_count() > 1 and isinstance(data, Stream) and data.steps is None:
             check_alike({"number of batches": str(_length(data))})
@@ -85,10 +86,14 @@ class Placement:
         specs, shardings = {}, []
         for path, leaf in jax.tree.leaves_with_path(params):
             spec = self.rule(jax.tree_util.keystr(path, simple=True, separator="/"), leaf)
+            if not isinstance(spec, P):
+                raise ValueError(
+                    f"fit: sharding of {jax.tree_util.keystr(path)} must be a jax.sharding.PartitionSpec, got {spec!r}"
+                )
             try:
                 shardings.append(NamedSharding(self.mesh, spec))
                 shardings[-1].shard_shape(leaf.shape)
-            except (TypeError, ValueError) as error:
+            except ValueError as error:
                 raise ValueError(f"fit: sharding of {jax.tree_util.keystr(path)}: {error}") from None
             specs[jax.tree_util.keystr(path), leaf.shape] = spec
         return specs, jax.tree.structure(params).unflatten(shardings)

@@ -1,5 +1,6 @@
 """SIGTERM and Ctrl-C taken note of, so that a run can save before it leaves."""
 
+import os
 import signal
 import sys
 import threading
@@ -25,11 +26,10 @@ class Stop:
                 self.signal = signal.SIGTERM
         return self.signal is not None
 
-    def leave(self, folder: Path, step: int) -> NoReturn:
+    def leave(self, folder: Path | None, step: int) -> NoReturn:
         """Say where the run was saved, and do what the signal would have done."""
-        print(
-            f"fit: step {step} is saved in {folder}; the same call with resume=True goes on from there", file=sys.stderr
-        )
+        where = f"is saved in {folder}; the same call with resume=True goes on from there"
+        print(f"fit: step {step} {where if folder else 'is the last; nothing was saved'}", file=sys.stderr)
         if self.signal == signal.SIGINT:
             raise KeyboardInterrupt
         raise SystemExit(128 + (self.signal or 0))
@@ -37,21 +37,26 @@ class Stop:
 
 @contextmanager
 def graceful(active: bool) -> Iterator[Stop]:
-    """The first signal is noted, a second one acts at once. Only the main thread may, and a run of one process does:
-    several processes are told by JAX's own service, which takes SIGTERM for itself."""
-    stop = Stop()
-    if not active or threading.current_thread() is not threading.main_thread() or jax.process_count() > 1:
+    """The first signal is noted, a second one acts at once. Only the main thread may. In a run of several processes
+    JAX's own service takes SIGTERM for itself and tells them all; Ctrl-C is passed on to it."""
+    stop, several = Stop(), jax.process_count() > 1
+    if not (active or several) or threading.current_thread() is not threading.main_thread():
         yield stop
         return
 
     def note(number: int, frame: Any) -> None:
         del frame
-        stop.signal = number
+        if several:
+            os.kill(os.getpid(), signal.SIGTERM)
+        else:
+            stop.signal = number
         for each, handler in before.items():
             signal.signal(each, handler)
-        print("fit: saving before leaving; once more to leave at once", file=sys.stderr)
+        doing = "saving before leaving" if active else "leaving after this step"
+        print(f"fit: {doing}; once more to leave at once", file=sys.stderr)
 
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    numbers = (signal.SIGINT,) if several else (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.getsignal(number) for number in numbers}
     for number in before:
         signal.signal(number, note)
     try:

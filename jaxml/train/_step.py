@@ -161,7 +161,9 @@ def _accumulated(grad: Any, parts: int, params: Any, state: Any, batch: Any) -> 
     n = batch[2].shape[0]
     if n % parts:
         raise ValueError(f"make_train_step: a batch of {n} examples cannot be cut in accumulate={parts} equal parts")
-    cut = jax.tree.map(lambda a: a.reshape(parts, n // parts, *a.shape[1:]), batch)
+    # Every parts-th example and not a block: of a batch cut over devices each part then has a share on every device,
+    # and no example needs to be sent to another.
+    cut = jax.tree.map(lambda a: a.reshape(n // parts, parts, *a.shape[1:]).swapaxes(0, 1), batch)
     shapes = jax.eval_shape(grad, params, state, jax.tree.map(lambda a: a[0], cut))
     gradients, (_, sums) = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), (shapes[0], (None, shapes[1][1])))
 
