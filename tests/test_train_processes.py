@@ -136,9 +136,8 @@ def test_slurm_is_detected():
     """JAX's own detection: the job's first node is the coordinator, at a port made of the job's number."""
     job = os.getpid() % 4096
     slurm = {"SLURM_JOB_ID": str(job), "SLURM_STEP_NODELIST": "localhost", "SLURM_NTASKS": "2"}
-    started = [
-        Worker({"epochs": 1}, env=slurm | {"SLURM_PROCID": str(i), "SLURM_LOCALID": str(i)}.items()) for i in (0, 1)
-    ]
+    own = [slurm | {"SLURM_PROCID": str(i), "SLURM_LOCALID": str(i)} for i in (0, 1)]
+    started = [Worker({"epochs": 1}, env=variables) for variables in own]
     try:
         assert [worker.wait() for worker in started] == [0, 0]
     finally:
@@ -160,9 +159,11 @@ def test_others_that_do_not_come():
 
 @pytest.mark.slow
 def test_port_that_is_taken():
-    with socket.create_server(("::", 0), family=socket.AF_INET6) as taken:
+    with socket.socket(socket.AF_INET6) as taken:
+        taken.bind(("::", 0))
+        taken.listen()
         port = taken.getsockname()[1]
-        worker = Worker({"epochs": 1}, 0, 2, port)
+        worker = Worker({"epochs": 1, "initialization_timeout": 5}, 0, 2, port)
         assert worker.wait(BOUND) == 1
     assert f"RuntimeError: initialize_distributed: localhost:{port} is taken" in worker.errors
 
