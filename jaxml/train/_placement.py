@@ -78,7 +78,8 @@ class Placement:
         whole = NamedSharding(self.mesh, P())
         shardings = cut, jax.tree.map(lambda _: whole, state), self._of_state(specs, jax.eval_shape(init, params))
         params, state = jax.tree.map(_put, (params, state), shardings[:2])
-        return (params, state, jax.jit(init, out_shardings=shardings[2])(params)), shardings
+        made = jax.jit(lambda params: jax.tree.map(jnp.copy, init(params)), out_shardings=shardings[2])(params)
+        return (params, state, made), shardings
 
     def _of_params(self, params: Any) -> tuple[dict[tuple[str, tuple[int, ...]], P], Any]:
         """The spec of each parameter, by its path and shape, and the tree of their shardings."""

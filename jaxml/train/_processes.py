@@ -73,5 +73,5 @@ def _checksum(part: Any) -> int:
             if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
                 leaf = jax.random.key_data(leaf)
         a = np.ascontiguousarray(np.asarray(leaf))
-        total = zlib.crc32(a.reshape(-1).view(np.uint8), zlib.crc32(f"{a.shape}{a.dtype}".encode(), total))
+        total = zlib.crc32(a.reshape(-1).view(np.uint8).data, zlib.crc32(f"{a.shape}{a.dtype}".encode(), total))
     return total
