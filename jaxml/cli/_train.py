@@ -3,6 +3,7 @@ options that do not fit, 130 after Ctrl-C and 143 after SIGTERM, with everything
 
 import json
 import math
+import os
 import sys
 import time
 from pathlib import Path
@@ -83,17 +84,26 @@ def train(
 
     Everything is saved after each epoch, and by Ctrl-C and SIGTERM: the same command with --resume goes on to the same
     bits. The folder gets metrics.csv, metrics.jsonl, config.json and preprocessing.json.
+
+    With JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID set, or under Slurm and the like, the same
+    command on every machine trains on all their devices.
     """
     asked = {
         name: value for name, value in locals().items() if name not in ("out", "resume", "as_json", "quiet", "mesh")
     }
     start = time.perf_counter()
     # What only this command needs is imported by it alone, so that `jaxml --help` stays as fast as it was.
+    import jax
+
     from jaxml.cli._train_data import prepare
     from jaxml.cli._train_recipe import RecipeError, convolutional, loss_for, mesh_for, model_for, optimizer_for
-    from jaxml.train import DamagedCheckpointError, EarlyStopping, fit
+    from jaxml.train import DamagedCheckpointError, EarlyStopping, LostProcessError, fit, initialize_distributed
 
     try:
+        stdout = _stdout_for_us_alone()
+        initialize_distributed()  # one of several processes, where the environment says so
+        first = jax.process_index() == 0  # the one that writes and prints
+        quiet = quiet or not first
         if not 0 < validation < 1:
             raise RecipeError(f"--validation must lie strictly between 0 and 1, got {validation}")
         if schedule not in ("cosine", "constant"):
@@ -109,11 +119,12 @@ def train(
         steps = epochs * math.ceil(len(prepared.train[0]) / batch_size)
         rule = optimizer_for(optimizer, learning_rate, weight_decay, schedule, steps)
         folder = out or Path("runs") / f"{prepared.name}-{name}"
-        _keep_config(folder, asked, resume)
-    except (ValueError, TypeError, ImportError, OSError) as error:
+        _keep_config(folder, asked, resume, write=first)
+    except (ValueError, TypeError, ImportError, OSError, RuntimeError) as error:
         raise typer.BadParameter(str(error)) from error
     loss, metrics = loss_for(prepared.task, prepared.scale)
-    _keep_preprocessing(folder, prepared)
+    if first:
+        _keep_preprocessing(folder, prepared)
     try:
         result = fit(
             module,
@@ -138,12 +149,27 @@ def train(
         )
     except (ValueError, TypeError) as error:
         raise typer.BadParameter(str(error)) from error
-    except (FloatingPointError, OSError, DamagedCheckpointError) as error:
+    except (FloatingPointError, OSError, DamagedCheckpointError, LostProcessError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
-    _report(result, prepared, name, folder, time.perf_counter() - start, as_json)
+    if stdout is not None:
+        os.dup2(stdout, 1)
+    if first:
+        _report(result, prepared, name, folder, time.perf_counter() - start, as_json)
+
+
+def _stdout_for_us_alone() -> int | None:
+    """Where there are several processes, Gloo writes a line on standard output, which is for the result: it goes to
+    standard error. Returns what gives standard output back."""
+    from jaxml.train._distributed import ADDRESS, CLUSTERS
+
+    if not any(name in os.environ for name in (ADDRESS, *CLUSTERS)):
+        return None
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    return kept
 
 
 def _shift(example: tuple[int, ...]) -> Any:
@@ -158,7 +184,7 @@ def _print_epoch(epoch: Any) -> None:
     print(f"epoch {epoch.epoch}  step {epoch.step}  {figures}", file=sys.stderr, flush=True)
 
 
-def _keep_config(folder: Path, asked: dict[str, Any], resume: bool) -> None:
+def _keep_config(folder: Path, asked: dict[str, Any], resume: bool, write: bool) -> None:
     """Write the options beside the checkpoints; a resumed run must have the same ones."""
     path = folder / CONFIG
     if resume and path.exists():
@@ -172,7 +198,8 @@ def _keep_config(folder: Path, asked: dict[str, Any], resume: bool) -> None:
     if not resume and any(entry.name.isdigit() for entry in folder.glob("*")):
         raise ValueError(f"{folder} holds an earlier run: add --resume to go on with it, or --out for another folder")
     folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(asked, indent=2))
+    if write:
+        path.write_text(json.dumps(asked, indent=2))
 
 
 def _keep_preprocessing(folder: Path, prepared: Any) -> None:
