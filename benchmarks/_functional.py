@@ -1,0 +1,58 @@
+"""Suite `functional`: no function of the library slower than the form that one writes by hand."""
+
+from benchmarks import (
+    _functional_activations,
+    _functional_classes,
+    _functional_layers,
+    _functional_metric,
+    _functional_norms,
+    _functional_pooling,
+    _functional_regression,
+    _functional_report,
+)
+from benchmarks._functional_case import CACHED, LARGE, Case, task, title
+from benchmarks._settings import Settings
+from benchmarks._types import Suite, Task
+
+CASES: dict[str, Case] = {
+    case.name: case
+    for module in (
+        _functional_activations,
+        _functional_regression,
+        _functional_classes,
+        _functional_metric,
+        _functional_pooling,
+        _functional_norms,
+        _functional_layers,
+    )
+    for case in module.CASES
+}
+# A row or two of each kind, for the default run.
+SHORT = (
+    "gelu, tanh",
+    "l1_loss",
+    "binary_cross_entropy",
+    "softmax_cross_entropy",
+    "cosine_similarity",
+    "max_pool2d",
+    "layer_norm",
+    "dropout",
+    "dot_product_attention",
+    "grid_sample",
+)
+
+
+def tasks(settings: Settings) -> list[Task]:
+    names = settings.pick(tiny=("l1_loss", "dropout"), quick=SHORT, full=tuple(CASES))
+    sizes = settings.pick(tiny=(CACHED,), quick=(CACHED,), full=(CACHED, LARGE))
+    chosen = [(CASES[name], size) for name in names for size in CASES[name].sizes if size in sizes]
+    return [(title(case, size), task(case, size)) for case, size in chosen]
+
+
+SUITE = Suite(
+    "functional",
+    "Functions against the forms written by hand",
+    tasks,
+    _functional_report.tables,
+    _functional_report.summary,
+)
