@@ -3,15 +3,19 @@
 An infinite entry counts as the largest finite one, and so does a distance beyond the dtype.
 """
 
+from collections.abc import Callable
+from functools import lru_cache, partial
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from jaxml.functional._checks import check_above, check_equal, check_float, check_within
 from jaxml.functional._dtypes import wide
-from jaxml.functional._norms import rescaled, root_of_squares, vector_norm
 from jaxml.functional._per_example import check_same_shape, rounded
 from jaxml.functional._softmax import finite
+from jaxml.functional._vector_norm import scaled_norm, vector_norm
 
 
 def normalize(
@@ -118,18 +122,56 @@ def pdist(x: Float[Array, "*batch N D"], *, order: float = 2.0) -> Float[Array, 
     return _all_distances(x, x, order)[..., i, j]
 
 
-def cosine(x1: Array, x2: Array, axis: int, eps: float) -> Array:
-    """`cosine_similarity` of arrays that are checked and wide."""
-    (x1, r1), (x2, r2) = (rescaled(finite(x), axis) for x in (x1, x2))
-    n1, n2 = root_of_squares(x1, axis), root_of_squares(x2, axis)
+def cosine(x1: Array, x2: Array, axis: int, eps: float, *, smooth: bool = False) -> Array:
+    """`cosine_similarity` of arrays that are checked and wide; `smooth` divides by `√(‖x‖² + eps²)` instead."""
+    return jnp.squeeze(_cosine(x1, x2, axis, eps, smooth), axis)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(2, 3, 4))
+def _cosine(x1: Array, x2: Array, axis: int, eps: float, smooth: bool) -> Array:
+    (r1, n1), (r2, n2) = (scaled_norm(same, axis, x) for x in (x1, x2))
+    # As in `scaled_norm`: one product, where none of the vectors must be scaled.
+    y = jax.lax.cond(
+        jnp.all((r1 == 1) & (r2 == 1)),
+        lambda y, *_: y,
+        lambda _, x1, x2, r1, r2: jnp.sum(finite(x1) * r1 * (finite(x2) * r2), axis, keepdims=True),
+        *(jnp.sum(x1 * x2, axis, keepdims=True), x1, x2, r1, r2),
+    )
     # One by one: the product of two small norms may be 0.
-    y = jnp.sum(x1 * x2, axis, keepdims=True) / jnp.where(n1 >= eps * r1, n1, eps * r1)
-    return jnp.squeeze(y / jnp.where(n2 >= eps * r2, n2, eps * r2), axis)
+    return y / _floored(n1, eps * r1, smooth) / _floored(n2, eps * r2, smooth)
+
+
+@_cosine.defjvp
+def _cosine_jvp(axis: int, eps: float, smooth: bool, primals: tuple[Array, Array], tangents: tuple[Array, Array]):
+    y = _cosine(*primals, axis, eps, smooth)
+    scales, norms = zip(*(scaled_norm(same, axis, x) for x in primals), strict=True)
+    factors = [1 / _floored(norm, eps * r, smooth) for r, norm in zip(scales, norms, strict=True)]
+    units = [finite(x) * r * factor for x, r, factor in zip(primals, scales, factors, strict=True)]
+    dy = jnp.zeros_like(y)
+    for i, (r, norm, factor, dx) in enumerate(zip(scales, norms, factors, tangents, strict=True)):
+        # Below eps the norm has no part in it: the derivative is the other's direction alone.
+        kept = y if smooth else jnp.where(norm >= eps * r, y, 0)
+        dy = dy + jnp.sum((units[1 - i] - kept * units[i]) * (r * factor) * dx, axis, keepdims=True)
+    return y, dy
+
+
+def _floored(norm: Array, least: Array, smooth: bool) -> Array:
+    return jnp.sqrt(jnp.square(norm) + jnp.square(least)) if smooth else jnp.maximum(norm, least)
+
+
+def same(x: Array) -> Array:
+    return x
+
+
+@lru_cache
+def shifted_difference(eps: float) -> Callable[[Array, Array], Array]:
+    """`x1 - x2 + eps`, one function an eps: `scaled_norm` is told which by identity."""
+    return (lambda x1, x2: x1 - x2 + eps) if eps else (lambda x1, x2: x1 - x2)
 
 
 def distance(x1: Array, x2: Array, order: float, eps: float) -> Array:
     """`pairwise_distance` of arrays that are checked and wide."""
-    return jnp.squeeze(vector_norm(x1 - x2 + eps, order), -1)
+    return jnp.squeeze(vector_norm(order, -1, x1, x2, combine=shifted_difference(eps)), -1)
 
 
 def check_vectors(name: str, **arrays: Array) -> None:
@@ -146,21 +188,22 @@ def check_norm(name: str, order: float, eps: float) -> None:
 
 def unit(x: Array, axis: int, order: float, eps: float) -> Array:
     """`normalize` of an array that is checked and wide."""
-    # Rescaled with its norm: that of two entries at the end of the dtype is beyond it, their direction is not.
-    x, r = rescaled(finite(x), axis)
-    norm = root_of_squares(x, axis) if order == 2 else vector_norm(x, order, axis)
+    # Scaled with its norm: that of two entries at the end of the dtype is beyond it, their direction is not.
+    r, norm = scaled_norm(same, axis, x)
+    x = finite(x) * r
+    if order == 2:
+        return x * (1 / jnp.where(norm >= eps * r, norm, eps * r))
+    norm = vector_norm(order, axis, x)
     return x / jnp.where(norm >= eps * r, norm, eps * r)
 
 
 def _all_distances(x1: Array, x2: Array, order: float) -> Array:
     a, b = finite(wide(x1)), finite(wide(x2))
-    if order != 2:
-        return rounded(jnp.squeeze(vector_norm(a[..., :, None, :] - b[..., None, :, :], order), -1), x1)
-    # A scale for each pair, from its rows: of the differences it would have to be computed P R D times.
-    r = jnp.minimum(rescaled(a, -1)[1][..., :, None, :], rescaled(b, -1)[1][..., None, :, :])
-    # Half the difference, which is never beyond the dtype, scaled after it: before, each row would be scaled P R times.
-    norm = root_of_squares((a[..., :, None, :] / 2 - b[..., None, :, :] / 2) * r, -1)
-    return rounded(jnp.squeeze(2 * (norm / r), -1), x1)
+    return rounded(jnp.squeeze(vector_norm(order, -1, a, b, combine=_pairs), -1), x1)
+
+
+def _pairs(a: Array, b: Array) -> Array:
+    return a[..., :, None, :] - b[..., None, :, :]
 
 
 def _axis(name: str, x: Array, axis: int, what: str = "x") -> int:

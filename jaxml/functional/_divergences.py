@@ -2,13 +2,12 @@
 
 import jax
 import jax.numpy as jnp
-from jax.nn import softplus
 from jaxtyping import Array, Bool, Float
 
 from jaxml.functional._checks import check_equal
 from jaxml.functional._classes import class_axis, without
 from jaxml.functional._dtypes import wide
-from jaxml.functional._norms import absolute
+from jaxml.functional._kinks import absolute, softplus_pair
 from jaxml.functional._per_example import check_same_shape, mean_per_example, rounded
 from jaxml.functional._softmax import check_where, finite
 
@@ -73,7 +72,8 @@ def js_divergence(
     difference = finite(p - q)
     # log(p / m) = log 2 - log(1 + q / p), without m.
     log_2 = jnp.log(jnp.asarray(2, p.dtype))
-    terms = jnp.exp(p) * (log_2 - softplus(-difference)) + jnp.exp(q) * (log_2 - softplus(difference))
+    above, below = softplus_pair(difference)
+    terms = jnp.exp(p) * (log_2 - below) + jnp.exp(q) * (log_2 - above)
     return rounded(mean_per_example(jnp.sum(terms, axis) / 2, where), log_p)
 
 

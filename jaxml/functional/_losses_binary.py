@@ -4,11 +4,11 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-from jax.nn import softplus
 from jaxtyping import Array, Bool, Float
 
 from jaxml.functional._checks import check_equal, check_float, check_within
 from jaxml.functional._dtypes import wide
+from jaxml.functional._kinks import softplus_pair
 from jaxml.functional._per_example import check_same_shape, mean_per_example, rounded
 from jaxml.functional._softmax import finite
 
@@ -48,14 +48,15 @@ def binary_cross_entropy(
         x, z = jnp.where(where, x, 0), jnp.where(where, z, 0)
     if label_smoothing:
         z = (1 - label_smoothing) * z + label_smoothing / 2
-    positive = z * softplus(-x)
+    negative, positive = softplus_pair(x)
+    positive = z * positive
     if pos_weight is not None:
         check_float(name, logits=logits, pos_weight=pos_weight)
         last = tuple(logits.shape[max(0, logits.ndim - pos_weight.ndim) :])
         check_equal(name, "the shape of pos_weight", tuple(pos_weight.shape), last, logits=logits)
         positive = positive * wide(pos_weight).reshape((1,) * (logits.ndim - pos_weight.ndim) + pos_weight.shape)
     # Both terms are needed: softplus(x) - z x cancels to 0 where the answer is nearly right.
-    loss = _weighted((1 - z) * softplus(x) + positive, weights, where)
+    loss = _weighted((1 - z) * negative + positive, weights, where)
     return rounded(mean_per_example(loss, where), logits)
 
 
@@ -150,7 +151,8 @@ def focal(x: Array, z: Array, gamma: float) -> Array:
     """
     inside = jnp.abs(x) < 100
     u = jnp.where(inside, x, 0)
-    entropy = (1 - z) * softplus(u) + z * softplus(-u)
+    negative, positive = softplus_pair(u)
+    entropy = (1 - z) * negative + z * positive
     near = _power(z * jax.nn.sigmoid(-u) + (1 - z) * jax.nn.sigmoid(u), gamma) * entropy
     wrong = jnp.where(x > 0, 1 - z, z)
     return jnp.where(inside, near, _power(wrong, gamma) * (wrong * jnp.where(x > 0, x, -x)))

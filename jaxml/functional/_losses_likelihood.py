@@ -2,13 +2,12 @@
 
 import math
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from jaxml.functional._checks import check_above
 from jaxml.functional._dtypes import wide
-from jaxml.functional._norms import absolute, clamped
+from jaxml.functional._kinks import absolute, at_least, clamped
 from jaxml.functional._per_example import check_same_shape, mean_per_example
 from jaxml.functional._softmax import finite
 
@@ -40,7 +39,7 @@ def gaussian_nll_loss(
     e, v = wide(predictions) - wide(targets), wide(variances)
     if where is not None:
         e, v = jnp.where(where, e, 0), jnp.where(where, v, 1)
-    v = jnp.where(v >= eps, v, eps + (v - jax.lax.stop_gradient(v)))
+    v = at_least(v, eps)
     # e (e / v), for the square may be beyond the dtype.
     loss = (jnp.log(v) + e * (e / v)) / 2 + (math.log(2 * math.pi) / 2 if full else 0)
     return mean_per_example(loss, where).astype(predictions.dtype)
@@ -122,8 +121,7 @@ def mape_loss(
     """
     p, t = _counted("mape_loss", predictions, targets, where)
     check_above("mape_loss", "eps", eps, 0)
-    size = absolute(t)
-    loss = 100 * (absolute(p - t) / jnp.where(size > eps, size, eps))
+    loss = 100 * (absolute(p - t) / jnp.maximum(absolute(t), eps))
     return mean_per_example(loss, where).astype(predictions.dtype)
 
 

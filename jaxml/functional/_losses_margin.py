@@ -6,12 +6,11 @@ costs.
 """
 
 import jax.numpy as jnp
-from jax.nn import softplus
 from jaxtyping import Array, Bool, Float
 
 from jaxml.functional._checks import check_within
 from jaxml.functional._dtypes import wide
-from jaxml.functional._norms import above_zero, clamped
+from jaxml.functional._kinks import above_zero, clamped, softplus, times
 from jaxml.functional._per_example import check_same_shape, mean_per_example, rounded
 from jaxml.functional._softmax import finite
 
@@ -63,7 +62,7 @@ def soft_margin_loss(
     """
     check_same_shape("soft_margin_loss", where, predictions=predictions, targets=targets)
     loss = softplus(-_product(predictions, targets, where))
-    return rounded(mean_per_example(loss, where), predictions)
+    return rounded(mean_per_example(loss, where, capped=True), predictions)
 
 
 def margin_ranking_loss(
@@ -89,9 +88,9 @@ def margin_ranking_loss(
     name = "margin_ranking_loss"
     check_same_shape(name, where, x1=x1, x2=x2, targets=targets)
     check_within(name, "margin", margin, 0)
-    difference = finite(finite(wide(x1)) - finite(wide(x2)))
+    difference = finite(wide(x1)) - finite(wide(x2))
     loss = clamped(margin - _product(difference, targets, where))
-    return rounded(mean_per_example(loss, where), x1)
+    return rounded(mean_per_example(loss, where, capped=True), x1)
 
 
 def hinge_embedding_loss(
@@ -123,12 +122,12 @@ def hinge_embedding_loss(
 
 
 def _product(predictions: Array, targets: Array, where: Array | None) -> Array:
-    """`t p` in the wide dtype and finite, 0 where it does not count."""
-    p, t = finite(wide(predictions)), wide(targets)
-    return p * t if where is None else jnp.where(where, p, 0) * jnp.where(where, t, 0)
+    """`t p` in the wide dtype, 0 where it does not count."""
+    p, t = wide(predictions), wide(targets)
+    return times(p, t) if where is None else times(jnp.where(where, p, 0), jnp.where(where, t, 0))
 
 
 def _hinge(name: str, predictions: Array, targets: Array, where: Array | None, power: int) -> Array:
     check_same_shape(name, where, predictions=predictions, targets=targets)
     loss = above_zero(1 - _product(predictions, targets, where)) ** power
-    return rounded(mean_per_example(loss, where), predictions)
+    return rounded(mean_per_example(loss, where, capped=True), predictions)

@@ -11,11 +11,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from jaxml.functional._checks import check_above, check_equal, check_float, check_within
-from jaxml.functional._distances import check_norm, check_vectors, distance
+from jaxml.functional._distances import check_norm, check_vectors, cosine, distance
 from jaxml.functional._dtypes import wide
-from jaxml.functional._norms import clamped, rescaled
+from jaxml.functional._kinks import clamped
 from jaxml.functional._per_example import mean_per_example, rounded
-from jaxml.functional._softmax import check_where, finite
+from jaxml.functional._softmax import check_where
 
 
 def cosine_embedding_loss(
@@ -43,8 +43,8 @@ def cosine_embedding_loss(
     check_vectors(name, x1=x1, x2=x2)
     _check_positions(name, x1, targets, where)
     check_within(name, "margin", margin, -1, 1)
-    a, b = (_direction(x) for x in _counted(where, x1, x2))
-    cos = jnp.sum(a * b, -1)
+    a, b = _counted(where, x1, x2)
+    cos = cosine(a, b, -1, 1e-6, smooth=True)
     return _mean(jnp.where(targets > 0, 1 - cos, clamped(cos - margin)), x1, where)
 
 
@@ -135,12 +135,6 @@ def triplet_margin_with_distance_loss(
     if not callable(distance):
         raise TypeError(f"{name}: distance must be a function of two arrays, got {type(distance).__name__}")
     return _triplet(name, anchors, positives, negatives, distance, margin, swap, where)
-
-
-def _direction(x: Array) -> Array:
-    """`x / √(‖x‖² + 1e-12)` along the last axis."""
-    x, r = rescaled(finite(x), -1)
-    return x / jnp.sqrt(jnp.sum(jnp.square(x), -1, keepdims=True) + 1e-12 * jnp.square(r))
 
 
 def _triplet(

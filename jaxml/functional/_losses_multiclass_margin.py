@@ -4,13 +4,12 @@ An infinite score counts as the largest finite one. Where a margin is met exactl
 """
 
 import jax.numpy as jnp
-from jax.nn import softplus
 from jaxtyping import Array, Bool, Float, Integer
 
 from jaxml.functional._checks import check_above, check_choice, check_equal, check_float
 from jaxml.functional._classes import along, check_class_weights, check_labels, chosen, nan_outside
 from jaxml.functional._dtypes import wide
-from jaxml.functional._norms import above_zero
+from jaxml.functional._kinks import above_zero, softplus_pair
 from jaxml.functional._per_example import check_same_shape, mean_per_example, rounded
 from jaxml.functional._softmax import check_where, finite
 
@@ -140,7 +139,8 @@ def multilabel_soft_margin_loss(
     x, z = finite(wide(logits)), wide(labels)
     if where is not None:
         x, z = jnp.where(where, x, 0), jnp.where(where, z, 0)
-    loss = (1 - z) * softplus(x) + z * softplus(-x)
+    negative, positive = softplus_pair(x)
+    loss = (1 - z) * negative + z * positive
     if class_weights is not None:
         loss = loss * along(class_weights, x.ndim - 1, x.ndim)
     return rounded(mean_per_example(loss, where), logits)

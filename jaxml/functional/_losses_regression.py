@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float
 
 from jaxml.functional._checks import check_above, check_within
 from jaxml.functional._dtypes import wide
-from jaxml.functional._norms import absolute
+from jaxml.functional._kinks import absolute, bent_square, huber, pinball
 from jaxml.functional._per_example import check_same_shape, mean_per_example
 from jaxml.functional._softmax import finite
 
@@ -58,7 +58,7 @@ def smooth_l1_loss(
     """
     e = _error("smooth_l1_loss", predictions, targets, where)
     check_within("smooth_l1_loss", "beta", beta, 0)
-    loss = absolute(e) if beta == 0 else _huber(e, beta) / beta
+    loss = absolute(e) if beta == 0 else huber(e, beta) / beta
     return _mean(loss, predictions, where)
 
 
@@ -84,7 +84,7 @@ def huber_loss(
     """
     e = _error("huber_loss", predictions, targets, where, weights)
     check_above("huber_loss", "delta", delta, 0)
-    return _mean(_huber(e, delta), predictions, where, weights)
+    return _mean(huber(e, delta), predictions, where, weights)
 
 
 def log_cosh_loss(
@@ -204,8 +204,7 @@ def quantile_loss(
     """
     e = _error("quantile_loss", predictions, targets, where)
     check_above("quantile_loss", "level", level, 0, 1)
-    slope = jnp.where(e > 0, 1 - level, jnp.where(e < 0, -level, 0))
-    return _mean(e * slope.astype(e.dtype), predictions, where)
+    return _mean(pinball(e, -level, 1 - level), predictions, where)
 
 
 def expectile_loss(
@@ -229,9 +228,7 @@ def expectile_loss(
     """
     e = _error("expectile_loss", predictions, targets, where)
     check_above("expectile_loss", "level", level, 0, 1)
-    share = jnp.where(e > 0, 1 - level, level).astype(e.dtype)
-    # Not of the square: its derivative is beyond the dtype before that of the loss is.
-    return _mean(share * e * e, predictions, where)
+    return _mean(bent_square(e, level, 1 - level), predictions, where)
 
 
 def _error(name: str, predictions: Array, targets: Array, where: Array | None, weights: Array | None = None) -> Array:
@@ -246,7 +243,3 @@ def _mean(loss: Array, like: Array, where: Array | None, weights: Array | None =
         loss = loss * wide(weights if where is None else jnp.where(where, weights, 0))
     return mean_per_example(loss, where).astype(like.dtype)
 
-
-def _huber(e: Array, delta: float) -> Array:
-    near = jnp.abs(e) <= delta
-    return jnp.where(near, jnp.square(jnp.where(near, e, 0)) / 2, delta * (absolute(e) - delta / 2))

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxml.functional._dtypes import wide
-from jaxml.functional._norms import absolute
+from jaxml.functional._kinks import absolute
 from jaxml.functional._pool_windows import Window, entries, fold, larger, padded, resolve_windows
 
 

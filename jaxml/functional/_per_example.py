@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxml.functional._checks import check_equal, check_float
+from jaxml.functional._kinks import at_most
 from jaxml.functional._softmax import check_where, finite
 
 
@@ -22,15 +23,22 @@ def check_same_shape(name: str, where: Array | None, **arrays: Array | None) -> 
         check_equal(name, "the shape of where", tuple(where.shape), tuple(first.shape), **shapes)
 
 
-def mean_per_example(loss: Array, where: Array | None) -> Array:
-    """Mean over every axis but the first of the elements that count; 0 where there are none."""
+def mean_per_example(loss: Array, where: Array | None, *, capped: bool = False) -> Array:
+    """Mean over every axis but the first of the elements that count; 0 where there are none.
+
+    With `capped`, an element of inf counts as the largest finite number, with the derivative that it has in the limit.
+    """
     axes = tuple(range(1, loss.ndim))
-    count = jnp.asarray(max(1, math.prod(loss.shape[1:])), loss.dtype)
-    if where is not None:
-        loss = jnp.where(where, loss, 0)
-        count = jnp.maximum(jnp.sum(where, axes, keepdims=True), 1).astype(loss.dtype)
+    most = float(jnp.finfo(loss.dtype).max)
     # Divided before it is summed: losses near the end of the dtype have a mean, though their sum overflows.
-    return jnp.sum(loss / count, axes)
+    if where is None:
+        count = max(1, math.prod(loss.shape[1:]))
+        if count == 1:
+            return jnp.sum(at_most(loss, most) if capped else loss, axes)
+        loss = loss * (1 / count)
+        return jnp.sum(at_most(loss, most / count) if capped else loss, axes)
+    loss = jnp.where(where, at_most(loss, most) if capped else loss, 0)
+    return jnp.sum(loss / jnp.maximum(jnp.sum(where, axes, keepdims=True), 1).astype(loss.dtype), axes)
 
 
 def rounded(loss: Array, like: Array) -> Array:

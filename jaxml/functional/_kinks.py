@@ -1,0 +1,134 @@
+"""Kinks with one stated derivative, and the softplus that rounds one off: arithmetic that the losses share.
+
+The values are made of maxima, absolute values and products alone, and each derivative is written beside it. XLA:CPU
+computes a sum over such a chain in one pass; a `where` or a clamp before the sum makes it write the array out first,
+which costs up to ten times as much where that is beyond the cache. In the derivatives, which are written anyway, a
+`where` is free.
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from jaxml.functional._softmax import finite
+
+
+@jax.custom_jvp
+def absolute(x: Array) -> Array:
+    """`|x|` with derivative 0 at 0; that of `jnp.abs` is 1 there."""
+    return jnp.abs(x)
+
+
+absolute.defjvps(lambda tangent, _, x: tangent * jnp.sign(x))
+
+
+@jax.custom_jvp
+def clamped(x: Array) -> Array:
+    """`max(x, 0)` with derivative 1 at 0: PyTorch's `clamp_min(0)`, where that of `relu` is 0."""
+    return jnp.maximum(x, 0)
+
+
+clamped.defjvps(lambda tangent, _, x: jnp.where(x < 0, 0, tangent))
+
+
+@jax.custom_jvp
+def above_zero(x: Array) -> Array:
+    """`max(x, 0)` with derivative 0 at 0, that of `relu`; a NaN stays one."""
+    return jnp.maximum(x, 0)
+
+
+above_zero.defjvps(lambda tangent, _, x: jnp.where(x <= 0, 0, tangent))
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(1, 2))
+def pinball(x: Array, low: float, high: float) -> Array:
+    """`low x` below 0 and `high x` above it, for `low < high`; derivative 0 at 0."""
+    return jnp.maximum(low * x, high * x)
+
+
+@pinball.defjvp
+def _pinball_jvp(low: float, high: float, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (x,), (dx,) = primals, tangents
+    return pinball(x, low, high), dx * jnp.where(x > 0, high, jnp.where(x < 0, low, 0)).astype(x.dtype)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(1, 2))
+def bent_square(x: Array, low: float, high: float) -> Array:
+    """`low x²` below 0 and `high x²` above it."""
+    size = jnp.abs(x)
+    return jnp.maximum(high * x, -low * x) * size
+
+
+@bent_square.defjvp
+def _bent_square_jvp(low: float, high: float, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (x,), (dx,) = primals, tangents
+    return bent_square(x, low, high), dx * (jnp.where(x > 0, 2 * high, 2 * low).astype(x.dtype) * x)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(1,))
+def huber(x: Array, delta: float) -> Array:
+    """`x² / 2` up to `|x| = delta`, linear beyond it, where its second derivative is 0."""
+    size = jnp.abs(x)
+    near = jnp.minimum(size, delta)
+    return near * (size - near / 2)
+
+
+@huber.defjvp
+def _huber_jvp(delta: float, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (x,), (dx,) = primals, tangents
+    return huber(x, delta), dx * jnp.where(jnp.abs(x) <= delta, x, delta * jnp.sign(x))
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(1,))
+def at_most(x: Array, most: float) -> Array:
+    """`min(x, most)` with derivative 1 everywhere, at infinity too."""
+    return jnp.minimum(x, most)
+
+
+@at_most.defjvp
+def _at_most_jvp(most: float, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    return at_most(*primals, most), tangents[0]
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(1,))
+def at_least(x: Array, least: float) -> Array:
+    """`max(x, least)` with derivative 1 everywhere: what is too small finds its way back."""
+    return jnp.maximum(x, least)
+
+
+@at_least.defjvp
+def _at_least_jvp(least: float, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    return at_least(*primals, least), tangents[0]
+
+
+@jax.custom_jvp
+def times(x: Array, y: Array) -> Array:
+    """`x y` for an `x` that may be infinite: its derivative by `y` is the largest finite number there."""
+    return x * y
+
+
+times.defjvps(lambda tangent, _, x, y: tangent * y, lambda tangent, _, x, y: finite(x) * tangent)
+
+
+@jax.custom_jvp
+def softplus(x: Array) -> Array:
+    """`log(1 + exp(x))`, exact throughout; `jnp.logaddexp` has a `where` of its own, and costs four times as much."""
+    return jnp.maximum(x, 0) + jnp.log1p(jnp.exp(-jnp.abs(x)))
+
+
+softplus.defjvps(lambda tangent, _, x: tangent * jax.nn.sigmoid(x))
+
+
+@jax.custom_jvp
+def softplus_pair(x: Array) -> tuple[Array, Array]:
+    """`softplus(x)` and `softplus(-x)` for one logarithm; neither cancels."""
+    rest = jnp.log1p(jnp.exp(-jnp.abs(x)))
+    return jnp.maximum(x, 0) + rest, jnp.maximum(-x, 0) + rest
+
+
+@softplus_pair.defjvp
+def _softplus_pair_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+    (x,), (dx,) = primals, tangents
+    return softplus_pair(x), (dx * jax.nn.sigmoid(x), -dx * jax.nn.sigmoid(-x))

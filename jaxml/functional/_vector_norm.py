@@ -1,0 +1,92 @@
+"""Norms of vectors in one pass, finite up to the ends of a dtype, with derivative 0 at 0.
+
+The square of an entry beyond the dtype's root overflows, so that the vector must be scaled first. Whether any vector
+needs it, the plain sum of squares tells: where none does, which is nearly always, its root is the norm and nothing is
+computed twice. Under `vmap` both are.
+"""
+
+import math
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from jaxml.functional._kinks import absolute
+from jaxml.functional._softmax import finite
+
+
+def _whole(x: Array) -> Array:
+    return x
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+def scaled_norm(combine: Callable[..., Array], axis: int, *arrays: Array) -> tuple[Array, Array]:
+    """`r` and `‖x r‖` for `x = combine(*arrays)`, along `axis`, which stays with size 1; `r` is 1 or a power of two.
+
+    `combine` is given the arrays again where they must be scaled, so that x itself is never written.
+    """
+    total = _sum(jnp.square(combine(*arrays)), axis)
+
+    def usual(total: Array, *arrays: Array) -> tuple[Array, Array]:
+        return jnp.ones_like(total), jnp.sqrt(total)
+
+    def careful(total: Array, *arrays: Array) -> tuple[Array, Array]:
+        r = jnp.where(total < _limit(total), 1, 2.0 ** -(jnp.finfo(total.dtype).maxexp // 2 + 12)).astype(total.dtype)
+        return r, jnp.sqrt(_sum(jnp.square(finite(combine(*arrays)) * r), axis))
+
+    return jax.lax.cond(jnp.all(total < _limit(total)), usual, careful, total, *arrays)
+
+
+@scaled_norm.defjvp
+def _scaled_norm_jvp(combine, axis, arrays, tangents):
+    r, norm = scaled_norm(combine, axis, *arrays)
+    x, dx = jax.jvp(combine, arrays, tangents)
+    slope = finite(x) * r * (r / jnp.where(norm == 0, 1, norm))
+    return (r, norm), (jnp.zeros_like(r), _sum(slope * dx, axis))
+
+
+def vector_norm(order: float, axis: int, *arrays: Array, combine: Callable[..., Array] = _whole) -> Array:
+    """`(Σ |x_i|^order)^(1/order)` of `x = combine(*arrays)` along `axis`, which stays with size 1.
+
+    At `order` infinity several largest entries share the derivative; at `order` 0 the entries that are not 0 are
+    counted, without one. Entries that are 0 pass none below order 1 either, where the limit is infinite.
+    """
+    if order == 2:
+        r, norm = scaled_norm(combine, axis, *arrays)
+        return norm / r
+    x = finite(combine(*arrays))
+    if order == 0:
+        return _sum((x != 0).astype(x.dtype), axis)
+    size = absolute(x)
+    if order == math.inf:
+        return jnp.max(size, axis, keepdims=True)
+    if order == 1:
+        return _sum(size, axis)
+    largest = jax.lax.stop_gradient(jnp.max(size, axis, keepdims=True))
+    largest = jnp.where(largest == 0, 1, largest)
+    total = _sum(power(size / largest, order), axis)
+    some = total != 0
+    return jnp.where(some, largest * jnp.where(some, total, 1) ** (1 / order), 0)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(1,))
+def power(x: Array, order: float) -> Array:
+    """`x^order` of numbers that are not negative; derivative 0 at 0, for orders below 1 too."""
+    return x ** (int(order) if float(order).is_integer() else order)
+
+
+@power.defjvp
+def _power_jvp(order: float, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (x,), (dx,) = primals, tangents
+    slope = jnp.where(x == 0, 0, power(jnp.where(x == 0, 1, x), order - 1)) if order != 1 else jnp.ones_like(x)
+    return power(x, order), dx * (order * slope)
+
+
+def _sum(x: Array, axis: int) -> Array:
+    return jnp.sum(x, axis, keepdims=True)
+
+
+def _limit(x: Array) -> float:
+    return float(jnp.finfo(x.dtype).max) / 4
