@@ -2,7 +2,6 @@
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 import jaxml.functional as F
 from benchmarks._functional_case import Case, normal, uniform, weights

@@ -113,9 +113,7 @@ CASES = [
         IMAGE,
         SIZES,
     ),
-    Case(
-        "adaptive_avg_pool2d, 7", lambda x: F.adaptive_avg_pool2d(x, output_size=7), _uneven(jnp.mean), IMAGE, SIZES
-    ),
+    Case("adaptive_avg_pool2d, 7", lambda x: F.adaptive_avg_pool2d(x, output_size=7), _uneven(jnp.mean), IMAGE, SIZES),
     Case("adaptive_max_pool2d, 7", lambda x: F.adaptive_max_pool2d(x, output_size=7), _uneven(jnp.max), IMAGE, SIZES),
     Case(
         "fractional_max_pool2d",

@@ -15,13 +15,16 @@ import numpy as np
 import jaxml.functional as F
 from jaxml.functional import _depthwise_primitives as primitives
 from jaxml.functional import _depthwise_xla as plain
+from jaxml.functional import _kinks as kinks
 from jaxml.functional._class_costs import class_costs
 from jaxml.functional._class_costs import reference as plain_class_costs
 from jaxml.functional._classes import at_labels, below
+from jaxml.functional._distances import same
 from jaxml.functional._losses_binary import clamped_log
 from jaxml.functional._resample import Matrix, resample
 from jaxml.functional._resample import plain as plain_resample
 from jaxml.functional._softmax import finite
+from jaxml.functional._vector_norm import power, scaled_norm
 from jaxml.functional._window import Window
 from jaxml.gradcheck import Gradient
 
@@ -88,6 +91,26 @@ def _costs(class_costs: Callable[..., Any], x: jax.Array, w: jax.Array, b: jax.A
     return class_costs(x, w, b, shares, jnp.asarray(LABELS), 4)
 
 
+def _length(x: jax.Array) -> jax.Array:
+    return jnp.sqrt(jnp.sum(jnp.square(x), -1))
+
+
+# What stands in _kinks, and how one writes it by hand.
+KINKS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    "absolute": (kinks.absolute, lambda x: jnp.sqrt(jnp.square(x))),
+    "clamped": (kinks.clamped, jax.nn.relu),
+    "above_zero": (kinks.above_zero, jax.nn.relu),
+    "pinball": (lambda x: kinks.pinball(x, -0.25, 0.75), lambda x: jnp.where(x > 0, 0.75, -0.25) * x),
+    "bent_square": (lambda x: kinks.bent_square(x, 0.25, 0.75), lambda x: jnp.where(x > 0, 0.75, 0.25) * x**2),
+    "huber": (lambda x: kinks.huber(x, 0.5), lambda x: jnp.where(jnp.abs(x) < 0.5, x**2, jnp.abs(x) - 0.25) / 2),
+    "smooth_absolute": (lambda x: kinks.smooth_absolute(x, 0.5), lambda x: jnp.sqrt(x**2 + 0.25)),
+    "at_most": (lambda x: kinks.at_most(x, 9.0), lambda x: x * 1),
+    "at_least": (lambda x: kinks.at_least(x, -9.0), lambda x: x * 1),
+    "softplus": (kinks.softplus, jax.nn.softplus),
+    "softplus_pair": (kinks.softplus_pair, lambda x: (jax.nn.softplus(x), jax.nn.softplus(-x))),
+}
+
+
 CUSTOM_GRADIENTS: tuple[Gradient, ...] = (
     *(gradient for name in primitives.IMPLEMENTATIONS for gradient in _depthwise(name, jnp.float32)),
     *(gradient for dtype in (jnp.bfloat16, jnp.float16) for gradient in _depthwise("shift", dtype)),
@@ -134,4 +157,53 @@ CUSTOM_GRADIENTS: tuple[Gradient, ...] = (
     ),
     Gradient(name="below float32", f=below, reference=lambda x, top: x - top, make_args=_normal((3, 5), (3, 1))),
     Gradient(name="finite float32", f=finite, reference=lambda x: x * 1, make_args=_normal((5, 3))),
+    *(
+        Gradient(name=f"{name} float32", f=f, reference=reference, make_args=_normal((5, 3)))
+        for name, (f, reference) in KINKS.items()
+    ),
+    Gradient(name="times float32", f=kinks.times, reference=lambda x, y: x * y, make_args=_normal((5, 3), (5, 3))),
+    Gradient(
+        name="scaled_norm float32",
+        f=lambda x: scaled_norm(same, -1, x)[1],
+        reference=lambda x: _length(x)[..., None],
+        make_args=_normal((5, 3)),
+    ),
+    Gradient(
+        name="power float32",
+        f=lambda x: power(jnp.square(x), 1.5),
+        reference=lambda x: jnp.square(x) ** 1.5,
+        make_args=_normal((5, 3)),
+    ),
+    # _distances
+    *(
+        Gradient(
+            name=f"{name} float32",
+            f=f,
+            reference=lambda a, b: jnp.sum(a * b, -1) / (_length(a) * _length(b)),
+            make_args=_normal((5, 3), (5, 3)),
+        )
+        for name, f in {
+            "cosine_similarity": F.cosine_similarity,
+            "cosine_embedding_loss": lambda a, b: 1 - F.cosine_embedding_loss(a, b, jnp.ones_like(a[:, 0])),
+        }.items()
+    ),
+    # _lp_pool
+    *(
+        Gradient(
+            name=f"lp_pool1d, order {order:g}, float32",
+            f=partial(F.lp_pool1d, order=order, window=2),
+            reference=lambda x, order=order: (
+                jnp.sum(jnp.abs(x.reshape(x.shape[0], -1, 2, x.shape[-1])) ** order, 2) ** (1 / order)
+            ),
+            make_args=_normal((2, 6, 3)),
+        )
+        for order in (2, 3)
+    ),
+    # _divergences
+    Gradient(
+        name="kl_divergence float32",
+        f=lambda q, t: F.kl_divergence(q, jnp.exp(t)),
+        reference=lambda q, t: jnp.sum(jnp.exp(t) * (t - q), -1),
+        make_args=_normal((5, 3), (5, 3)),
+    ),
 )

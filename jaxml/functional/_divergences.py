@@ -42,8 +42,18 @@ def kl_divergence(
         log_t = finite(t)
         t = jnp.exp(log_t)
     else:
-        log_t = jnp.log(jnp.where(t == 0, 1, t))
+        # The smallest number is nothing beside any other, and its logarithm times 0 is 0.
+        log_t = _log(t)
     return rounded(mean_per_example(jnp.sum(t * (log_t - q), axis), where), log_predictions)
+
+
+@jax.custom_jvp
+def _log(t: Array) -> Array:
+    """`log t`, finite at 0 and with derivative 0 there."""
+    return jnp.log(t + float(jnp.finfo(t.dtype).tiny))
+
+
+_log.defjvps(lambda tangent, _, t: tangent * jnp.where(t == 0, 0, 1 / jnp.where(t == 0, 1, t)))
 
 
 def js_divergence(

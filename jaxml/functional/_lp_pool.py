@@ -10,7 +10,9 @@ from jaxtyping import Array, Float
 
 from jaxml.functional._dtypes import wide
 from jaxml.functional._kinks import absolute
-from jaxml.functional._pool_windows import Window, entries, fold, larger, padded, resolve_windows
+from jaxml.functional._pool_windows import Window, entries, fold, larger, padded, resolve_windows, taps
+
+MOST_TAPS = 16  # of a window whose entries are combined at once
 
 
 def lp_pool1d(
@@ -59,40 +61,71 @@ def _lp_pool(name: str, x: Array, order: float, window: Window, stride: Window |
     windows, _ = resolve_windows(name, x, window, stride, ceil=ceil)
     if not isinstance(order, Real) or not order > 0:
         raise ValueError(f"{name}: order must be a positive number or inf, got {order}")
-    size = padded(absolute(wide(x)), windows, 0.0)
+    x_padded = padded(wide(x), windows, 0.0)
     if order == math.inf:
-        y = fold(size, windows, functools.partial(functools.reduce, larger))
+        y = fold(absolute(x_padded), windows, functools.partial(functools.reduce, larger))
     elif order == 1:
-        y = fold(size, windows, functools.partial(functools.reduce, jnp.add))
+        y = fold(absolute(x_padded), windows, functools.partial(functools.reduce, jnp.add))
+    elif math.prod(windows.kernel) > MOST_TAPS:  # the norm of norms, axis after axis, is that of all
+        y = fold(x_padded, windows, lambda entries: _norm(order, *entries))
     else:
-        y = fold(size, windows, functools.partial(_norm, order=order))
+        parts = [x_padded]
+        for axis in reversed(range(len(windows.kernel))):
+            parts = [tap for entry in parts for tap in taps(entry, windows, axis)]
+        y = _norm(order, *parts)
     if order != math.inf and ceil:
         share = math.prod(windows.kernel) / entries(windows)
         y = y * jnp.asarray(share ** (1 / order), y.dtype)
     return y.astype(x.dtype)
 
 
-def _norm(sizes: list[Array], order: float) -> Array:
-    """The norm of non-negative numbers; the norm of norms, axis after axis, is that of all.
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _norm(order: float, *x: Array) -> Array:
+    """`(Σ |x_i|^order)^(1/order)` of arrays of one shape, element by element; infinite ones give inf."""
+    if order != 2:
+        return _relative(order, x)[-1]
+    # Three sums in one pass, of which one neither overflows nor vanishes: cheaper than a division by the largest.
+    info = jnp.finfo(x[0].dtype)
+    unit = 2.0 ** (info.maxexp // 2 + 12)
+    total, less, more = (functools.reduce(jnp.add, (jnp.square(a * s) for a in x)) for s in (1.0, 1 / unit, unit))
+    small, large = 2.0 ** -(info.maxexp - 28), float(info.max) / 4
+    y = jnp.where(total > small, jnp.sqrt(total), jnp.sqrt(more) * (1 / unit))
+    return jnp.where(total >= large, jnp.sqrt(less) * unit, y)
 
-    They are divided by the largest, of which the result does not depend: no gradient goes there.
-    """
-    largest = jax.lax.stop_gradient(functools.reduce(larger, sizes))
+
+@_norm.defjvp
+def _norm_jvp(order: float, x: tuple[Array, ...], dx: tuple[Array, ...]) -> tuple[Array, Array]:
+    if order == 2:
+        y = _norm(order, *x)
+        # The norm is at least each of them, and the quotient at most 1; both are scaled against a denormal 1 / y.
+        scale = jnp.where(y > 1, 2.0**-24, 2.0**24).astype(y.dtype)
+        known = (y > 0) & (y < jnp.inf)
+        inverse = jnp.where(known, 1 / jnp.where(known, y * scale, 1), 0)
+        slopes = [a * scale * inverse for a in x]
+    else:
+        ratios, total, root, y = _relative(order, x)
+        factor = root / jnp.where(total == 0, 1, total)
+        slopes = [jnp.sign(a) * _power(r, order - 1) * factor for a, r in zip(x, ratios, strict=True)]
+    terms = (jnp.where(a == 0, 0, slope) * da for a, slope, da in zip(x, slopes, dx, strict=True))
+    return y, functools.reduce(jnp.add, terms)
+
+
+def _relative(order: float, x: tuple[Array, ...]) -> tuple[list[Array], Array, Array, Array]:
+    """Sizes over the largest of them, the sum of their powers, its root, and the norm itself."""
+    sizes = [absolute(a) for a in x]
+    largest = functools.reduce(jnp.maximum, sizes)
     plain = (largest > 0) & (largest < jnp.inf)
     scale = jnp.where(plain, largest, 1)
-    total = functools.reduce(jnp.add, (_power(size / scale, order) for size in sizes))
+    ratios = [size / scale for size in sizes]
+    total = functools.reduce(jnp.add, (_power(ratio, order) for ratio in ratios))
     # Where all are 0 the root has no finite derivative.
     some = total != 0
-    root = jnp.where(some, _root(jnp.where(some, total, 1), order), 0)
-    return root * scale
+    root = jnp.where(some, jnp.where(some, total, 1) ** (1 / order), 0)
+    return ratios, total, root, root * scale
 
 
 def _power(x: Array, order: float) -> Array:
-    if order == 2:
-        return jnp.square(x)
+    if float(order).is_integer() and order > 0:
+        return x ** int(order)  # products, which are faster
     some = x != 0
     return jnp.where(some, jnp.where(some, x, 1) ** order, 0)
-
-
-def _root(x: Array, order: float) -> Array:
-    return jnp.sqrt(x) if order == 2 else x ** (1 / order)

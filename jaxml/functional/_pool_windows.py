@@ -88,16 +88,19 @@ def fold(x: Any, windows: Windows, combine: Callable[[list[Any]], Any]) -> Any:
     `x` is a padded image or several; `combine` has a list of slices of it. In that order the first of several equal
     maxima is the first in row-major order: each row hands on its own first, and the first of the rows is kept.
     """
-    for i in reversed(range(len(windows.kernel))):
-        steps, s, d = windows.output[i] - 1, windows.stride[i], windows.dilation[i]
-        cuts = [
-            functools.partial(
-                jax.lax.slice_in_dim, start_index=lo, limit_index=lo + steps * s + 1, stride=s, axis=i + 1
-            )
-            for lo in range(0, windows.kernel[i] * d, d)
-        ]
-        x = combine([jax.tree.map(cut, x) for cut in cuts])
+    for axis in reversed(range(len(windows.kernel))):
+        x = combine(taps(x, windows, axis))
     return x
+
+
+def taps(x: Any, windows: Windows, axis: int) -> list[Any]:
+    """The first entry of each window along one spatial axis, the second, and so on."""
+    steps, s, d = windows.output[axis] - 1, windows.stride[axis], windows.dilation[axis]
+    cuts = [
+        functools.partial(jax.lax.slice_in_dim, start_index=lo, limit_index=lo + steps * s + 1, stride=s, axis=axis + 1)
+        for lo in range(0, windows.kernel[axis] * d, d)
+    ]
+    return [jax.tree.map(cut, x) for cut in cuts]
 
 
 def larger(best: Array, other: Array) -> Array:

@@ -33,7 +33,7 @@ def scaled_norm(combine: Callable[..., Array], axis: int, *arrays: Array) -> tup
         return jnp.ones_like(total), jnp.sqrt(total)
 
     def careful(total: Array, *arrays: Array) -> tuple[Array, Array]:
-        r = jnp.where(total < _limit(total), 1, 2.0 ** -(jnp.finfo(total.dtype).maxexp // 2 + 12)).astype(total.dtype)
+        r = jnp.where(total < _limit(total), 1, _small(total)).astype(total.dtype)
         return r, jnp.sqrt(_sum(jnp.square(finite(combine(*arrays)) * r), axis))
 
     return jax.lax.cond(jnp.all(total < _limit(total)), usual, careful, total, *arrays)
@@ -43,8 +43,9 @@ def scaled_norm(combine: Callable[..., Array], axis: int, *arrays: Array) -> tup
 def _scaled_norm_jvp(combine, axis, arrays, tangents):
     r, norm = scaled_norm(combine, axis, *arrays)
     x, dx = jax.jvp(combine, arrays, tangents)
-    slope = finite(x) * r * (r / jnp.where(norm == 0, 1, norm))
-    return (r, norm), (jnp.zeros_like(r), _sum(slope * dx, axis))
+    none = norm == 0
+    unit = finite(x) * r * jnp.where(none, 0, 1 / jnp.where(none, 1, norm))
+    return (r, norm), (jnp.zeros_like(r), _sum(unit * dx, axis) * r)
 
 
 def vector_norm(order: float, axis: int, *arrays: Array, combine: Callable[..., Array] = _whole) -> Array:
@@ -65,10 +66,12 @@ def vector_norm(order: float, axis: int, *arrays: Array, combine: Callable[..., 
     if order == 1:
         return _sum(size, axis)
     largest = jax.lax.stop_gradient(jnp.max(size, axis, keepdims=True))
-    largest = jnp.where(largest == 0, 1, largest)
-    total = _sum(power(size / largest, order), axis)
+    # Scaled first, for the derivative of a quotient by the dtype's end is 0.
+    r = jnp.where(largest < _limit(x) ** 0.5, 1, _small(x)).astype(x.dtype)
+    largest = jnp.where(largest == 0, 1, largest * r)
+    total = _sum(power(size * r / largest, order), axis)
     some = total != 0
-    return jnp.where(some, largest * jnp.where(some, total, 1) ** (1 / order), 0)
+    return jnp.where(some, largest / r * jnp.where(some, total, 1) ** (1 / order), 0)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
@@ -86,6 +89,11 @@ def _power_jvp(order: float, primals: tuple[Array], tangents: tuple[Array]) -> t
 
 def _sum(x: Array, axis: int) -> Array:
     return jnp.sum(x, axis, keepdims=True)
+
+
+def _small(x: Array) -> float:
+    """What brings an entry at the end of the dtype so low that the squares of many have a sum."""
+    return 2.0 ** -(jnp.finfo(x.dtype).maxexp // 2 + 12)
 
 
 def _limit(x: Array) -> float:
