@@ -20,7 +20,7 @@ OURS, PLAIN = "jaxml", "plain"
 # Bytes of all inputs: in the cache of one core, and beyond that of all.
 CACHED, LARGE = "cached", "large"
 BYTES = {CACHED: 2**20, LARGE: 40 * 2**20}
-# A sum of a few hundred calls: a median of 25 short rounds is steady to a few percent.
+# Of the four seconds that a full run gives a comparison: there are some 280 of them.
 PATIENCE = 0.1
 
 Draw = Callable[[np.random.Generator, int], np.ndarray]
@@ -31,7 +31,7 @@ class Case:
     """`ours(*inputs)` and `plain(*inputs)` do the same job; floating-point inputs are differentiated.
 
     inputs: each draws an array for so many examples.
-    examples: how many by the size, where `BYTES` is no measure; a size that is left out is not timed.
+    examples: how many by the size, where `BYTES` is no measure.
     """
 
     name: str
@@ -39,10 +39,6 @@ class Case:
     plain: Callable[..., Any]
     inputs: tuple[Draw, ...]
     examples: dict[str, int] | None = None
-
-    @property
-    def sizes(self) -> list[str]:
-        return list(BYTES if self.examples is None else self.examples)
 
     def count(self, size: str) -> int:
         """How many examples an input of this size has."""

@@ -20,7 +20,7 @@ from jaxml.functional._class_costs import class_costs
 from jaxml.functional._class_costs import reference as plain_class_costs
 from jaxml.functional._classes import at_labels, below
 from jaxml.functional._distances import same
-from jaxml.functional._losses_binary import clamped_log
+from jaxml.functional._losses_binary import clamped_log, label_entropy
 from jaxml.functional._resample import Matrix, resample
 from jaxml.functional._resample import plain as plain_resample
 from jaxml.functional._softmax import finite
@@ -104,6 +104,7 @@ KINKS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "bent_square": (lambda x: kinks.bent_square(x, 0.25, 0.75), lambda x: jnp.where(x > 0, 0.75, 0.25) * x**2),
     "huber": (lambda x: kinks.huber(x, 0.5), lambda x: jnp.where(jnp.abs(x) < 0.5, x**2, jnp.abs(x) - 0.25) / 2),
     "smooth_absolute": (lambda x: kinks.smooth_absolute(x, 0.5), lambda x: jnp.sqrt(x**2 + 0.25)),
+    "bounded": (lambda x: kinks.bounded(x, 0.5), lambda x: jnp.minimum(jnp.maximum(x, -0.5), 0.5)),
     "at_most": (lambda x: kinks.at_most(x, 9.0), lambda x: x * 1),
     "at_least": (lambda x: kinks.at_least(x, -9.0), lambda x: x * 1),
     "softplus": (kinks.softplus, jax.nn.softplus),
@@ -160,6 +161,12 @@ CUSTOM_GRADIENTS: tuple[Gradient, ...] = (
     *(
         Gradient(name=f"{name} float32", f=f, reference=reference, make_args=_normal((5, 3)))
         for name, (f, reference) in KINKS.items()
+    ),
+    Gradient(
+        name="label_entropy float32",
+        f=label_entropy,
+        reference=lambda x, z: jnp.maximum(x, 0) - x * z + jnp.log1p(jnp.exp(-jnp.abs(x))),
+        make_args=_normal((5, 3), (5, 3)),
     ),
     Gradient(name="times float32", f=kinks.times, reference=lambda x, y: x * y, make_args=_normal((5, 3), (5, 3))),
     Gradient(

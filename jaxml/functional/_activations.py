@@ -213,9 +213,13 @@ def squareplus(x: Float[Array, "..."], *, beta: float = 4.0) -> Float[Array, "..
     end = float(jnp.finfo(x.dtype).max) / 2
     inner = wide(clamp(x, -end, end))
     size = jnp.where(inner < 0, -inner, inner)
-    # In units of the larger of the two no square overflows. The unit drops out, so it needs no derivative.
-    unit = jax.lax.stop_gradient(jnp.maximum(size, beta**0.5))
-    root = unit * jnp.sqrt(jnp.square(inner / unit) + jnp.square(beta**0.5 / unit))
+    if 1e-30 < beta < 1e30:
+        near = jnp.minimum(size, 2.0**60)  # beyond it beta has no part in the sum, and a square could overflow
+        root = jnp.sqrt(jnp.square(near) + beta) + (size - near)
+    else:
+        # In units of the larger of the two no square overflows. The unit drops out, so it needs no derivative.
+        unit = jax.lax.stop_gradient(jnp.maximum(size, beta**0.5))
+        root = unit * jnp.sqrt(jnp.square(inner / unit) + jnp.square(beta**0.5 / unit))
     above = size / 2 + root / 2
     y = jnp.where(inner < 0, beta / 4 / above, above)
     return jnp.where(x >= end, x, y.astype(x.dtype))

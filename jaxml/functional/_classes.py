@@ -9,7 +9,7 @@ from jaxtyping import Array
 
 from jaxml.functional._checks import check_equal, check_float
 from jaxml.functional._dtypes import wide
-from jaxml.functional._softmax import check_where, finite, shifted_exponentials
+from jaxml.functional._softmax import below, check_where, finite, shifted_exponentials
 
 
 def class_axis(name: str, axis: int, **array: Array) -> int:
@@ -102,21 +102,6 @@ def _at_labels_jvp(axis: int, primals: tuple[Array, Array], tangents: tuple[Arra
 def nan_outside(loss: Array, labels: Array, classes: int) -> Array:
     """NaN where the label is no class, which under `jit` can be told in no other way."""
     return jnp.where((labels >= 0) & (labels < classes), loss, jnp.nan)
-
-
-@jax.custom_jvp
-def below(x: Array, top: Array) -> Array:
-    """`x - top` for the largest entries `top`, finite: infinities are read as the largest numbers, as `finite` does.
-
-    The derivative is 1 everywhere. Each of the two bounds is one-sided, as XLA:CPU fuses a maximum and no clipping.
-    """
-    limit = float(jnp.finfo(x.dtype).max)
-    return jnp.maximum(jnp.minimum(x, limit) - top, jnp.maximum(-limit - top, -limit))
-
-
-@below.defjvp
-def _below_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
-    return below(*primals), tangents[0] - tangents[1]
 
 
 def normalized(x: Array, axis: int) -> tuple[Array, Array]:

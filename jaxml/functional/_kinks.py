@@ -1,9 +1,8 @@
 """Kinks with one stated derivative, and the softplus that rounds one off: arithmetic that the losses share.
 
-The values are made of maxima, absolute values and products alone, and each derivative is written beside it. XLA:CPU
-computes a sum over such a chain in one pass; a `where` or a clamp before the sum makes it write the array out first,
-which costs up to ten times as much where that is beyond the cache. In the derivatives, which are written anyway, a
-`where` is free.
+The values are made of maxima, absolute values, signs and products alone, and each derivative is written beside it, of
+the same. XLA:CPU computes a sum over such a chain, and the products after it, in one pass; a `where` or a clamp in
+between makes it write the array out first, which costs up to ten times as much where that is beyond the cache.
 """
 
 from functools import partial
@@ -30,7 +29,7 @@ def clamped(x: Array) -> Array:
     return jnp.maximum(x, 0)
 
 
-clamped.defjvps(lambda tangent, _, x: jnp.where(x < 0, 0, tangent))
+clamped.defjvps(lambda tangent, _, x: tangent * (1 + jnp.minimum(jnp.sign(x), 0)))
 
 
 @jax.custom_jvp
@@ -39,7 +38,7 @@ def above_zero(x: Array) -> Array:
     return jnp.maximum(x, 0)
 
 
-above_zero.defjvps(lambda tangent, _, x: jnp.where(x <= 0, 0, tangent))
+above_zero.defjvps(lambda tangent, _, x: tangent * jnp.maximum(jnp.sign(x), 0))
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(1, 2))
@@ -51,7 +50,13 @@ def pinball(x: Array, low: float, high: float) -> Array:
 @pinball.defjvp
 def _pinball_jvp(low: float, high: float, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     (x,), (dx,) = primals, tangents
-    return pinball(x, low, high), dx * jnp.where(x > 0, high, jnp.where(x < 0, low, 0)).astype(x.dtype)
+    return pinball(x, low, high), dx * _chosen(x, low, high)
+
+
+def _chosen(x: Array, low: float, high: float) -> Array:
+    """`low` where x is below 0, `high` where it is above."""
+    sign = jnp.sign(x)
+    return high * jnp.maximum(sign, 0) + low * jnp.maximum(-sign, 0)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(1, 2))
@@ -64,7 +69,7 @@ def bent_square(x: Array, low: float, high: float) -> Array:
 @bent_square.defjvp
 def _bent_square_jvp(low: float, high: float, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     (x,), (dx,) = primals, tangents
-    return bent_square(x, low, high), dx * (jnp.where(x > 0, 2 * high, 2 * low).astype(x.dtype) * x)
+    return bent_square(x, low, high), dx * (_chosen(x, 2 * low, 2 * high) * x)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
@@ -78,7 +83,19 @@ def huber(x: Array, delta: float) -> Array:
 @huber.defjvp
 def _huber_jvp(delta: float, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     (x,), (dx,) = primals, tangents
-    return huber(x, delta), dx * jnp.where(jnp.abs(x) <= delta, x, delta * jnp.sign(x))
+    return huber(x, delta), dx * bounded(x, delta)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(1,))
+def bounded(x: Array, limit: float) -> Array:
+    """`jnp.clip(x, -limit, limit)` with derivative 1 at both ends; the signs keep XLA from making it a clamp."""
+    return -jnp.maximum(-jnp.maximum(x, -limit), -limit)
+
+
+@bounded.defjvp
+def _bounded_jvp(limit: float, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (x,), (dx,) = primals, tangents
+    return bounded(x, limit), jnp.where(jnp.abs(x) <= limit, dx, 0)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
@@ -95,8 +112,8 @@ def smooth_absolute(x: Array, eps: float) -> Array:
 def _smooth_absolute_jvp(eps: float, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     (x,), (dx,) = primals, tangents
     unit, far = _charbonnier_range(x, eps)
-    near = jnp.clip(x / unit, -far, far)
-    slope = jnp.where(jnp.abs(near) < far, near / jnp.sqrt(jnp.square(near) + (eps / unit) ** 2), jnp.sign(x))
+    near = bounded(x if unit == 1 else x / unit, far)
+    slope = near / jnp.sqrt(jnp.square(near) + (eps / unit) ** 2)
     return smooth_absolute(x, eps), dx * slope
 
 

@@ -48,16 +48,30 @@ def binary_cross_entropy(
         x, z = jnp.where(where, x, 0), jnp.where(where, z, 0)
     if label_smoothing:
         z = (1 - label_smoothing) * z + label_smoothing / 2
-    negative, positive = softplus_pair(x)
-    positive = z * positive
-    if pos_weight is not None:
+    if pos_weight is None:
+        loss = label_entropy(x, z)
+    else:
+        negative, positive = softplus_pair(x)
         check_float(name, logits=logits, pos_weight=pos_weight)
         last = tuple(logits.shape[max(0, logits.ndim - pos_weight.ndim) :])
         check_equal(name, "the shape of pos_weight", tuple(pos_weight.shape), last, logits=logits)
-        positive = positive * wide(pos_weight).reshape((1,) * (logits.ndim - pos_weight.ndim) + pos_weight.shape)
+        factor = wide(pos_weight).reshape((1,) * (logits.ndim - pos_weight.ndim) + pos_weight.shape)
+        loss = (1 - z) * negative + z * positive * factor
+    return rounded(mean_per_example(_weighted(loss, weights, where), where), logits)
+
+
+@jax.custom_jvp
+def label_entropy(x: Array, z: Array) -> Array:
+    """`-z log σ(x) - (1 - z) log σ(-x)` of finite logits."""
+    negative, positive = softplus_pair(x)
     # Both terms are needed: softplus(x) - z x cancels to 0 where the answer is nearly right.
-    loss = _weighted((1 - z) * negative + positive, weights, where)
-    return rounded(mean_per_example(loss, where), logits)
+    return (1 - z) * negative + z * positive
+
+
+label_entropy.defjvps(
+    lambda tangent, _, x, z: tangent * ((1 - z) * jax.nn.sigmoid(x) - z * jax.nn.sigmoid(-x)),
+    lambda tangent, _, x, z: tangent * -x,
+)
 
 
 def binary_cross_entropy_from_probabilities(
@@ -151,8 +165,7 @@ def focal(x: Array, z: Array, gamma: float) -> Array:
     """
     inside = jnp.abs(x) < 100
     u = jnp.where(inside, x, 0)
-    negative, positive = softplus_pair(u)
-    entropy = (1 - z) * negative + z * positive
+    entropy = label_entropy(u, z)
     near = _power(z * jax.nn.sigmoid(-u) + (1 - z) * jax.nn.sigmoid(u), gamma) * entropy
     wrong = jnp.where(x > 0, 1 - z, z)
     return jnp.where(inside, near, _power(wrong, gamma) * (wrong * jnp.where(x > 0, x, -x)))

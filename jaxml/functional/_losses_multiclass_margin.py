@@ -9,7 +9,8 @@ from jaxtyping import Array, Bool, Float, Integer
 from jaxml.functional._checks import check_above, check_choice, check_equal, check_float
 from jaxml.functional._classes import along, check_class_weights, check_labels, chosen, nan_outside
 from jaxml.functional._dtypes import wide
-from jaxml.functional._kinks import above_zero, softplus_pair
+from jaxml.functional._kinks import above_zero
+from jaxml.functional._losses_binary import label_entropy
 from jaxml.functional._per_example import check_same_shape, mean_per_example, rounded
 from jaxml.functional._softmax import check_where, finite
 
@@ -139,8 +140,7 @@ def multilabel_soft_margin_loss(
     x, z = finite(wide(logits)), wide(labels)
     if where is not None:
         x, z = jnp.where(where, x, 0), jnp.where(where, z, 0)
-    negative, positive = softplus_pair(x)
-    loss = (1 - z) * negative + z * positive
+    loss = label_entropy(x, z)
     if class_weights is not None:
         loss = loss * along(class_weights, x.ndim - 1, x.ndim)
     return rounded(mean_per_example(loss, where), logits)

@@ -56,7 +56,7 @@ def vector_norm(order: float, axis: int, *arrays: Array, combine: Callable[..., 
     """
     if order == 2:
         r, norm = scaled_norm(combine, axis, *arrays)
-        return norm / r
+        return norm / jax.lax.stop_gradient(r)  # a tangent of 0 times the inverse square of r would be NaN
     x = finite(combine(*arrays))
     if order == 0:
         return _sum((x != 0).astype(x.dtype), axis)
