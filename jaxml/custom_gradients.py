@@ -194,6 +194,13 @@ CUSTOM_GRADIENTS: tuple[Gradient, ...] = (
             "cosine_embedding_loss": lambda a, b: 1 - F.cosine_embedding_loss(a, b, jnp.ones_like(a[:, 0])),
         }.items()
     ),
+    # _pool_windows
+    Gradient(
+        name="global_max_pool float32",
+        f=F.global_max_pool,
+        reference=lambda x: jnp.max(x, (1, 2)),
+        make_args=_normal((2, 3, 4, 3)),
+    ),
     # _lp_pool
     *(
         Gradient(

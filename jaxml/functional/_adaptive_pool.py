@@ -100,6 +100,10 @@ def _adaptive_avg(name: str, x: Array, output_size: Size) -> Array:
 
 def _adaptive_max(name: str, x: Array, output_size: Size) -> Array:
     sizes = _sizes(name, x, output_size)
+    if all(n % size == 0 for n, size in zip(x.shape[1:-1], sizes, strict=True)):
+        blocks = [(size, n // size) for n, size in zip(x.shape[1:-1], sizes, strict=True)]
+        x = x.reshape(x.shape[0], *itertools.chain(*blocks), x.shape[-1])
+        return largest(x, tuple(range(2, 2 * len(blocks) + 1, 2)))
     for axis in reversed(range(1, x.ndim - 1)):
         n, size = x.shape[axis], sizes[axis - 1]
         if n % size:

@@ -109,14 +109,28 @@ def larger(best: Array, other: Array) -> Array:
     return jnp.where((other > best) | jnp.isnan(other), other, best)
 
 
-def largest(x: Array, axis: int) -> Array:
-    """The largest entry along `axis`, which goes; the derivative goes to the first of equals.
+def largest(x: Array, axes: int | tuple[int, ...]) -> Array:
+    """The largest entry along `axes`, which go; the derivative goes to the first of equals in row-major order."""
+    axes = (axes,) if isinstance(axes, int) else axes
+    if len(axes) == 1 and x.shape[axes[0]] == 2:
+        first, last = (jax.lax.slice_in_dim(x, at, at + 1, 1, axes[0]) for at in (0, 1))
+        return jax.lax.squeeze(larger(first, last), axes)
+    return _largest(x, axes)
 
-    Neighbours are compared, then the winners: `log₂ k` steps, fast whatever `k`, where `argmax` and a gather are not.
-    """
-    while (k := x.shape[axis]) > 1:
-        if k % 2:
-            widths = [(0, int(a == axis), 0) for a in range(x.ndim)]
-            x = jax.lax.pad(x, jnp.asarray(-jnp.inf, x.dtype), widths)
-        x = larger(jax.lax.slice_in_dim(x, 0, None, 2, axis), jax.lax.slice_in_dim(x, 1, None, 2, axis))
-    return jax.lax.squeeze(x, (axis,))
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _largest(x: Array, axes: tuple[int, ...]) -> Array:
+    return jnp.max(x, axes)
+
+
+@_largest.defjvp
+def _largest_jvp(axes: tuple[int, ...], primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (x,), (dx,) = primals, tangents
+    y = _largest(x, axes)
+    place, count = jnp.zeros(x.shape, jnp.int32), 1
+    for axis in reversed(axes):
+        place = place + count * jax.lax.broadcasted_iota(jnp.int32, x.shape, axis)
+        count *= x.shape[axis]
+    hit = (x == jnp.expand_dims(y, axes)) | jnp.isnan(x)
+    first = jnp.min(jnp.where(hit, place, count), axes, keepdims=True)
+    return y, jnp.sum(jnp.where(place == first, dx, 0), axes)
