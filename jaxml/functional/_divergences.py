@@ -40,20 +40,23 @@ def kl_divergence(
     q, t = _kept(finite(wide(log_predictions)), axis, where), _kept(wide(targets), axis, where)
     if log_targets:
         log_t = finite(t)
-        t = jnp.exp(log_t)
+        terms = jnp.exp(log_t) * (log_t - q)
     else:
-        # The smallest number is nothing beside any other, and its logarithm times 0 is 0.
-        log_t = _log(t)
-    return rounded(mean_per_example(jnp.sum(t * (log_t - q), axis), where), log_predictions)
+        terms = _relative_entropy(t, q)
+    return rounded(mean_per_example(jnp.sum(terms, axis), where), log_predictions)
 
 
 @jax.custom_jvp
-def _log(t: Array) -> Array:
-    """`log t`, finite at 0 and with derivative 0 there."""
-    return jnp.log(t + float(jnp.finfo(t.dtype).tiny))
+def _relative_entropy(t: Array, q: Array) -> Array:
+    """`t (log t - q)`, 0 where t is; its derivative there, -inf in the limit, is `-q`."""
+    # The smallest number is nothing beside any other, and its logarithm times 0 is 0.
+    return t * (jnp.log(t + float(jnp.finfo(t.dtype).tiny)) - q)
 
 
-_log.defjvps(lambda tangent, _, t: tangent * jnp.where(t == 0, 0, 1 / jnp.where(t == 0, 1, t)))
+_relative_entropy.defjvps(
+    lambda tangent, _, t, q: tangent * (jnp.where(t == 0, 0, jnp.log(jnp.where(t == 0, 1, t)) + 1) - q),
+    lambda tangent, _, t, q: tangent * -t,
+)
 
 
 def js_divergence(

@@ -6,6 +6,7 @@ between makes it write the array out first, which costs up to ten times as much 
 """
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -172,6 +173,6 @@ def softplus_pair(x: Array) -> tuple[Array, Array]:
 
 
 @softplus_pair.defjvp
-def _softplus_pair_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+def _softplus_pair_jvp(primals: tuple[Array], tangents: tuple[Array]) -> Any:
     (x,), (dx,) = primals, tangents
     return softplus_pair(x), (dx * jax.nn.sigmoid(x), -dx * jax.nn.sigmoid(-x))
