@@ -36,7 +36,7 @@ def _grn(x, w, b):
 
 
 def _batch(x, w, b):
-    return F.batch_norm(x, w, b, jnp.zeros(32, x.dtype), jnp.ones(32, x.dtype), train=True)[0]
+    return F.batch_norm(x, jnp.zeros_like(w), jnp.ones_like(w), w, b, train=True)[0]
 
 
 def _alpha(k, x):
