@@ -21,6 +21,7 @@ class Arrays:
     """
 
     whole = True  # every process holds the whole batch, and not its own part of it
+    over = False  # there is always another epoch
 
     def __init__(
         self,
@@ -55,6 +56,10 @@ class Arrays:
             index = order.take(positions, mode="wrap")
             yield *jax.tree.map(lambda a, index=index: a[index], (self.x, self.y)), positions < n
 
+    def ended(self, taken: int) -> bool:
+        """Whether an epoch of which this many batches are taken has no more."""
+        return taken >= self.steps
+
     def position(self) -> Any:
         """Nothing: epoch and number of batches taken say it all."""
         return None
@@ -64,7 +69,7 @@ class Arrays:
 
     def config(self) -> dict[str, Any]:
         """What must be the same for a run to be continued."""
-        return {"examples": self.examples, "batch_size": self.size, "seed": self.seed}
+        return {"data": "arrays", "examples": self.examples, "batch_size": self.size, "seed": self.seed}
 
 
 class Stream:
@@ -125,15 +130,22 @@ class Stream:
             self.taken, taken = self.taken + 1, taken + 1
             yield self._filled(self._checked(raw))
 
+    def ended(self, taken: int) -> bool:
+        if self.steps is not None and taken >= self.steps:
+            return True
+        return self.over or (self.steps is None and self.iterator is None)
+
     def position(self) -> Any:
         state = None
         if self.iterator is not None and hasattr(self.iterator, "get_state"):
             state = self.iterator.get_state()  # pyright: ignore[reportAttributeAccessIssue]
             state = {"bytes": base64.b64encode(state).decode()} if isinstance(state, bytes) else {"json": state}
-        return {"taken": self.taken if self.iterator is not None else 0, "state": state, "size": self.size}
+        taken = self.taken if self.iterator is not None else 0
+        return {"taken": taken, "state": state, "size": self.size, "over": self.over}
 
     def seek(self, position: Any) -> None:
         self.size, taken, state = position["size"], position["taken"], position["state"]
+        self.over = position["over"]  # an iterator given again begins anew, the run does not
         if taken == 0:
             return
         if self.iterator is None:
@@ -150,7 +162,7 @@ class Stream:
                 )
 
     def config(self) -> dict[str, Any]:
-        return {}
+        return {"data": "batches", "steps_per_epoch": self.steps}
 
     def _checked(self, raw: Any) -> Batch:
         """A batch as (x, y, where), in the precision JAX computes in."""
@@ -166,7 +178,9 @@ class Stream:
             raise ValueError(f"{self.function}: a batch must be (x, y) or (x, y, where), got {got}")
         x, y = (_canonical(part) for part in raw[:2])
         n = _length(self.function, self.name, x, y)
-        where = np.asarray(raw[2], bool) if len(raw) == 3 else np.ones(n, bool)
+        where = np.asarray(raw[2]) if len(raw) == 3 else np.ones(n, bool)
+        if where.dtype != bool:
+            raise TypeError(f"{self.function}: where must be boolean, got {where.dtype}")
         if where.shape != (n,):
             raise ValueError(f"{self.function}: where must have shape ({n},), one entry per example, got {where.shape}")
         return x, y, where
@@ -184,7 +198,7 @@ def source(
     function: str, name: str, data: Any, batch_size: int | None, steps: int | None, seed: int
 ) -> Arrays | Stream:
     """What `data` is: a pair of arrays (or of trees of arrays), or a stream of batches."""
-    if isinstance(data, tuple | list) and len(data) == 2 and not _is_batch(data[0]):
+    if is_pair(data):
         if steps is not None:
             raise ValueError(f"{function}: steps_per_epoch is for streams; arrays have their own number of batches")
         return Arrays(function, name, data, batch_size, seed)
@@ -216,9 +230,16 @@ def as_pair(function: str, name: str, data: Any) -> tuple[Any, Any]:
     return x, y
 
 
-def _is_batch(part: Any) -> bool:
-    """Whether the first of two parts is a batch, and the whole therefore a list of two batches."""
-    return isinstance(part, tuple | list) and len(part) in (2, 3) and all(hasattr(a, "shape") for a in part)
+def is_pair(data: Any) -> bool:
+    """`data` are x and y, and no batches: every tuple of two, and a list of two but where both look like batches."""
+    return isinstance(data, tuple | list) and len(data) == 2 and (isinstance(data, tuple) or not all(map(_batch, data)))
+
+
+def _batch(part: Any) -> bool:
+    if isinstance(part, dict):
+        return {"x", "y"} <= part.keys()
+    arrays = all(hasattr(leaf, "shape") for leaf in jax.tree.leaves(part))
+    return isinstance(part, tuple | list) and len(part) in (2, 3) and arrays
 
 
 def _canonical(tree: Any) -> Any:

@@ -76,6 +76,14 @@ class ReduceOnPlateau:
         return max(self.factor**reductions, self.smallest)
 
 
+def check_best(monitor: str) -> None:
+    """`fit`'s own metric to watch must say by its name what is better."""
+    if monitor.split("_")[-1] not in MODES:
+        raise ValueError(
+            f"fit: best must be a name that ends in {', '.join(MODES)}, which say what is better, got {monitor!r}"
+        )
+
+
 def best_epoch(monitor: str, history: History) -> int:
     """The index of the first epoch with the best value of `monitor`; NaN is worse than anything."""
     values = values_of("fit", monitor, history)

@@ -1,5 +1,6 @@
 """Checkpoints of a run: written in the background by Orbax, complete or absent, checked when read."""
 
+import contextlib
 import json
 import os
 import warnings
@@ -11,7 +12,6 @@ from typing import Any
 
 import jax
 
-from jaxml.train._callbacks import History, mode_of
 from jaxml.train._digest import digests
 
 FORMAT = 1
@@ -30,28 +30,48 @@ class Saved:
     run: dict[str, Any]
 
 
-class Checkpoints:
-    """The checkpoints in a folder, the last `keep` and the one with the best value of `best`.
+class Kept:
+    """Which checkpoints stay: the last `keep`, and the best epoch's that each of those refers to, so that every one
+    that is left can be gone on with. Of equal epochs the first is the best, which Orbax's own rule would delete."""
+
+    def __init__(self, keep: int):
+        self.keep = keep
+        self.best_of: dict[int, int | None] = {}  # of a checkpoint's step, the step of the best epoch so far
+
+    def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> list[bool]:
+        del context
+        last = sorted(c.step for c in checkpoints)[-self.keep :]
+        stay = {*last, *(self.best_of.get(step) for step in last)}
+        return [c.step in stay for c in checkpoints]
+
+
+class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
+    """The checkpoints in a folder: the last `keep`, and those of the best epochs that they refer to.
 
     Every one holds all arrays of the run, with a checksum each, and a JSON text with the rest. Orbax writes into a
     folder of another name, in the background, and renames it when all is there.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], *, keep: int = 3, best: str | None = None):
+    def __init__(self, folder: str | os.PathLike[str], *, keep: int = 3):
         import orbax.checkpoint as ocp
-        from orbax.checkpoint.checkpoint_managers import preservation_policy as policy
 
         self.folder = Path(folder).absolute()
-        _check_writable(self.folder)
-        rules: list[Any] = [policy.LatestN(keep)]
-        if best is not None:
-            lower = mode_of("fit", best, None) == "min"
-            rules.append(policy.BestN(get_metric_fn=lambda m: m["best"], reverse=lower, n=1))
-        options = ocp.CheckpointManagerOptions(
-            preservation_policy=policy.AnyPreservationPolicy(rules), cleanup_tmp_directories=True
-        )
-        self.ocp, self.best = ocp, best
+        check_writable("checkpoint_dir", self.folder)
+        self.ocp, self.kept = ocp, Kept(keep)
+        options = ocp.CheckpointManagerOptions(preservation_policy=self.kept, cleanup_tmp_directories=True)
         self.manager = ocp.CheckpointManager(self.folder, options=options)
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        """What has begun is written, whatever ended the run; a failure of that hides no error that came before."""
+        try:
+            self.wait()
+        except OSError as failure:
+            if error is None:
+                raise
+            error.add_note(str(failure))
+        finally:
+            with contextlib.suppress(Exception):  # it has been said
+                self.manager.close()
 
     def steps(self) -> list[int]:
         """The steps there are checkpoints of, the newest first."""
@@ -64,14 +84,13 @@ class Checkpoints:
         kinds = [[name, list(leaf.shape), str(leaf.dtype)] for name, leaf in zip(names, leaves, strict=True)]
         text = json.dumps({"format": FORMAT, "leaves": kinds, "digests": digests(leaves), "run": run})
         meta = {"text": text, "crc32": zlib.crc32(text.encode())}
-        history: History = run["history"]
-        metrics = {"best": history[self.best][-1]} if self.best in history and not run["taken"] else None
         args = self.ocp.args.Composite(
             arrays=self.ocp.args.StandardSave({_key(i): leaf for i, leaf in enumerate(leaves)}),
             meta=self.ocp.args.JsonSave(meta),
         )
+        self.kept.best_of[step] = run.get("best_step")
         try:
-            self.manager.save(step, args=args, metrics=metrics)
+            self.manager.save(step, args=args)
         except Exception as error:
             raise self._failed(error) from error
 
@@ -82,18 +101,14 @@ class Checkpoints:
         except Exception as error:
             raise self._failed(error) from error
 
-    def close(self) -> None:
-        self.wait()
-        self.manager.close()
-
     def restore(self, names: Sequence[str], like: Sequence[Any]) -> Saved | None:
         """The newest checkpoint that is whole, or None where there is none at all; says which are damaged.
 
         `like` gives shapes, dtypes and shardings. Errors: `ValueError` where the checkpoint is of other arrays,
         `DamagedCheckpointError` where no checkpoint is whole.
         """
-        damaged = []
-        for step in self.steps():
+        damaged, steps = [], self.steps()
+        for step in steps:
             try:
                 saved = self.read(step, names, like)
             except DamagedCheckpointError as error:
@@ -102,6 +117,9 @@ class Checkpoints:
                 continue
             for bad in damaged:  # or the run could not write them anew
                 self.manager.delete(bad)
+            for older in steps[len(damaged) :]:
+                with contextlib.suppress(DamagedCheckpointError, ValueError):
+                    self.kept.best_of[older] = self._meta(older)["run"].get("best_step")
             return saved
         if damaged:
             raise DamagedCheckpointError(f"fit: none of the checkpoints in {self.folder} is whole: steps {damaged}")
@@ -120,7 +138,8 @@ class Checkpoints:
             args = self.ocp.args.Composite(arrays=self.ocp.args.StandardRestore(targets))
             arrays = self.manager.restore(step, args=args).arrays
         except Exception as error:
-            raise DamagedCheckpointError(f"checkpoint {self.folder / str(step)} cannot be read ({error})") from error
+            why = _short(error)
+            raise DamagedCheckpointError(f"checkpoint {self.folder / str(step)} is damaged: {why}") from error
         leaves = [arrays[_key(i)] for i in range(len(names))]
         changed = [n for n, a, b in zip(names, digests(leaves), meta["digests"], strict=True) if a != b]
         if changed:
@@ -136,17 +155,18 @@ class Checkpoints:
             body = json.loads(meta["text"])
         except Exception as error:
             raise DamagedCheckpointError(
-                f"checkpoint {self.folder / str(step)} is damaged: its description cannot be read ({error})"
+                f"checkpoint {self.folder / str(step)} is damaged: its description cannot be read ({_short(error)})"
             ) from error
         if body["format"] != FORMAT:
             raise ValueError(f"fit: checkpoint {self.folder / str(step)} has format {body['format']}, need {FORMAT}")
         return body
 
     def _failed(self, error: Exception) -> OSError:
-        kept = ", ".join(map(str, self.steps())) or "none"
+        # Asked of the disk: Orbax's list lacks those that it meant to delete had this one been written.
+        steps = sorted(int(path.name) for path in self.folder.glob("*") if path.name.isdigit())
         return OSError(
-            f"fit: a checkpoint could not be written to {self.folder} ({error}); "
-            f"checkpoints of these steps are there: {kept}"
+            f"fit: a checkpoint could not be written to {self.folder} ({_short(error)}); "
+            f"checkpoints of these steps are there: {', '.join(map(str, steps)) or 'none'}"
         )
 
 
@@ -154,14 +174,21 @@ def _key(i: int) -> str:
     return f"{i:05d}"
 
 
-def _check_writable(folder: Path) -> None:
+def _short(error: Exception) -> str:
+    """The first line of what Orbax says."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    return lines[0][:200]
+
+
+def check_writable(option: str, folder: Path) -> None:
+    """Errors: `OSError` for a folder that cannot be made or written to."""
     probe = folder / f".write-{os.getpid()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe.write_bytes(b"")
         probe.unlink()
     except OSError as error:
-        raise OSError(f"fit: checkpoint_dir {folder} cannot be written to: {error}") from error
+        raise OSError(f"fit: {option} {folder} cannot be written to: {error}") from error
 
 
 def _difference(where: Path, got: list[Any], want: list[Any]) -> str:

@@ -1,5 +1,6 @@
 """`fit`: a model, data, a loss and an optimizer, and everything else that a training run needs."""
 
+import contextlib
 import os
 import warnings
 from collections.abc import Callable, Sequence
@@ -13,8 +14,8 @@ from jaxtyping import DTypeLike
 
 from jaxml.data._dataset import Dataset
 from jaxml.functional._checks import check_choice, check_positive
-from jaxml.train._batches import Arrays, Stream, source
-from jaxml.train._callbacks import EarlyStopping, ReduceOnPlateau, mode_of
+from jaxml.train._batches import Arrays, Stream, is_pair, source
+from jaxml.train._callbacks import EarlyStopping, ReduceOnPlateau, check_best, values_of
 from jaxml.train._checkpoint import Checkpoints
 from jaxml.train._flat_step import Augment, FlatStep
 from jaxml.train._loop import Plan, Run
@@ -113,7 +114,7 @@ def fit(
     if resume and checkpoint_dir is None:
         raise ValueError("fit: resume needs the checkpoint_dir of the run to go on with")
     if best is not None:
-        mode_of("fit", best, None)
+        check_best(best)
     train_data = source("fit", "data", data, batch_size, steps_per_epoch, seed)
     placement = Placement(mesh, sharding)
     check_data = None if validation is None else _validation(validation, train_data, placement)
@@ -146,6 +147,7 @@ def fit(
     )
     for name, part in (("data", train_data), ("validation", check_data)):
         _check_labels(name, part, shapes[0])
+    _check_monitors(step.metrics, check_data is not None, early_stopping, plateau, best)
     folder = checkpoint_dir if log_dir is None else log_dir
     run = Run(
         Plan(
@@ -164,19 +166,22 @@ def fit(
         train_data,
         check_data,
         placement,
-        None if checkpoint_dir is None else Checkpoints(checkpoint_dir, keep=keep, best=best),
+        None if checkpoint_dir is None else Checkpoints(checkpoint_dir, keep=keep),
         Writers(folder) if folder is not None and jax.process_index() == 0 else None,
         step.leaves(carry),
     )
-    _begin(run, resume)
-    with (
-        joint_run(None if run.checkpoints is None else run.checkpoints.folder),
-        graceful(checkpoint_dir is not None) as stop,
-    ):
+    with contextlib.ExitStack() as opened:
+        opened.enter_context(joint_run(None if run.checkpoints is None else run.checkpoints.folder))
+        stop = opened.enter_context(graceful(run.checkpoints is not None))
+        if run.checkpoints is not None:
+            opened.enter_context(run.checkpoints)
+        if run.writers is not None:
+            opened.callback(run.writers.close)
+        _begin(run, resume)
         with progress_bar(progress and jax.process_index() == 0, run.total(), run.done) as advance:
             run.train(stop, advance)
-        if run.checkpoints is not None:
-            run.checkpoints.close()
+    if run.checkpoints is not None and stop.signal is not None:  # between two epochs, or after the last
+        stop.leave(run.checkpoints.folder, run.saved)
     return run.result()
 
 
@@ -195,10 +200,35 @@ def _pair(data: Any) -> Any:
 
 
 def _validation(data: Any, training: Arrays | Stream, placement: Placement) -> Arrays | Stream:
-    if isinstance(data, tuple | list) and len(data) == 2 and hasattr(data[0], "shape"):
+    if is_pair(data):
         size = training.size if training.whole else training.size // placement.own * placement.data
         return Arrays("fit", "validation", data, size, shuffle=False, multiple=placement.data)
-    return source("fit", "validation", data, None, None, 0)
+    stream = source("fit", "validation", data, None, None, 0)
+    if isinstance(stream, Stream) and stream.once:
+        raise ValueError(
+            f"fit: validation must begin anew after every epoch, which a {type(data).__name__} cannot: give a list"
+        )
+    return stream
+
+
+def _check_monitors(
+    measured: Sequence[str],
+    validated: bool,
+    early_stopping: EarlyStopping | None,
+    plateau: ReduceOnPlateau | None,
+    best: str | None,
+) -> None:
+    """What is to be watched will be in the history."""
+    names = [name for name in measured if name != "examples"]
+    names += [f"val_{name}" for name in names if validated and name != "skipped"]
+    history = dict.fromkeys([*names, "learning_rate"], ())
+    for who, monitor in (
+        ("EarlyStopping", early_stopping and early_stopping.monitor),
+        ("ReduceOnPlateau", plateau and plateau.monitor),
+        ("fit", best),
+    ):
+        if monitor is not None:
+            values_of(who, monitor, history)
 
 
 def _begin(run: Run, resume: bool) -> None:

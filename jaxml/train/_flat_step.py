@@ -38,7 +38,8 @@ class FlatStep:
         self.names = [
             PARTS[p.idx] + jax.tree_util.keystr(rest) for (p, *rest), _ in jax.tree.leaves_with_path(tuple(carry))
         ]
-        like, self.treedef = jax.tree.flatten(tuple(carry))
+        carry = jax.tree.map(_strong, tuple(carry))
+        like, self.treedef = jax.tree.flatten(carry)
         self.keys = [jax.random.key_impl(leaf) if _is_key(leaf) else None for leaf in like]
         n_params = len(jax.tree.leaves(carry[0]))
         if augment is not None:
@@ -93,7 +94,8 @@ class FlatStep:
 
     def leaves(self, carry: Sequence[Any]) -> list[Any]:
         """The flat list of (params, state, opt_state)."""
-        return [jax.random.key_data(leaf) if _is_key(leaf) else leaf for leaf in jax.tree.leaves(tuple(carry))]
+        leaves = jax.tree.leaves(tuple(carry))
+        return [jax.random.key_data(leaf) if _is_key(leaf) else _strong(leaf) for leaf in leaves]
 
 
 def first_not_finite(names: Sequence[str], leaves: Sequence[Any]) -> str | None:
@@ -113,6 +115,11 @@ def _index_of_bad(arrays: list[Array]) -> Array:
         return jnp.asarray(-1, jnp.int32)
     flags = jnp.stack(bad)
     return jnp.where(flags.any(), flags.argmax().astype(jnp.int32), -1)
+
+
+def _strong(leaf: Any) -> Any:
+    """Without JAX's mark of a Python number: a checkpoint would lose it, and the step compute in another dtype."""
+    return jax.lax.convert_element_type(leaf, leaf.dtype) if getattr(leaf, "weak_type", False) else leaf
 
 
 def _is_key(leaf: Any) -> bool:

@@ -73,11 +73,11 @@ class Run:
     def train(self, stop: Stop, advance: Advance) -> None:
         """Epochs until the plan is fulfilled, or something says stop."""
         self.stopped = self._reason_to_stop(None) if self.epoch else None
-        while self.stopped is None and not self._fulfilled():
+        while self.stopped is None and not self._fulfilled() and stop.signal is None:
             self._train_epoch(stop, advance)
-            if self.taken == 0 and not isinstance(self.source, Arrays) and self.source.over:
+            if self.taken == 0 and self.source.over:
                 break
-            partial = self._steps_left() == 0 and not self._epoch_is_over()
+            partial = self._steps_left() == 0 and not self.source.ended(self.taken)
             if partial:
                 self.save()  # to be continued where it is, should more steps be asked for
             self.stopped = self._finish_epoch(keep=not partial)
@@ -139,8 +139,8 @@ class Run:
             figures |= self._validate(average_params(opt_state) if self.plan.ema else params, state)
         rate = changing_rate(opt_state)
         figures |= {} if rate is None else {"learning_rate": rate}
-        for name, value in figures.items():
-            self.history.setdefault(name, []).append(value)
+        for name in {**self.history, **figures}:  # a resumed run may measure other things than before
+            self.history.setdefault(name, [math.nan] * self.epoch).append(figures.get(name, math.nan))
         if self.plan.plateau is not None:
             opt_state = with_factor(opt_state, self.plan.plateau(self.history))
             self.leaves = self.step.leaves((params, state, opt_state))
@@ -150,10 +150,10 @@ class Run:
             self.best = Best(self.epoch + 1, value, *jax.tree.map(jnp.copy, (kept, state)))
             self.best_step = self.done
         self.epoch, self.taken, self.tally = self.epoch + 1, 0, Tally()
+        if self.writers is not None:  # before the checkpoint: killed between them, the row is written twice, not never
+            self.writers.write(self.history)
         if keep:
             self.save()
-        if self.writers is not None:
-            self.writers.write(self.history)
         return self._reason_to_stop(Epoch(self.epoch, self.done, figures, self.history, params, state, opt_state))
 
     def _validate(self, params: Any, state: Any) -> dict[str, float]:
@@ -175,9 +175,6 @@ class Run:
 
     def _steps_left(self) -> int | None:
         return None if self.plan.steps is None else max(self.plan.steps - self.done, 0)
-
-    def _epoch_is_over(self) -> bool:
-        return self.source.steps is None or self.taken >= self.source.steps
 
     def _fulfilled(self) -> bool:
         epochs_done = self.plan.epochs is not None and self.epoch >= self.plan.epochs
@@ -205,6 +202,7 @@ class Run:
             "history": self.history,
             "tally": self.tally.saved(),
             "position": self.source.position(),
+            "best": self.plan.best,
             "best_step": self.best_step,
             "config": self.source.config(),
         }
@@ -218,17 +216,21 @@ class Run:
         if found is None:
             return False
         run = found.run
-        changed = {k: v for k, v in self.source.config().items() if run["config"].get(k) != v}
+        old, new = run["config"], self.source.config()
+        changed = [key for key in {**old, **new} if old.get(key) != new.get(key)]
         if changed:
-            old = {k: run["config"].get(k) for k in changed}
-            raise ValueError(f"fit: the run in {self.checkpoints.folder} had {_listed(old)}, now {_listed(changed)}")
+            had, has = (_listed({k: c[k] for k in changed if k in c}) for c in (old, new))
+            raise ValueError(f"fit: the run in {self.checkpoints.folder} had {had}, now it has {has}")
         self.leaves = found.leaves
         self.epoch, self.taken, self.done, self.saved = run["epoch"], run["taken"], run["step"], run["step"]
-        self.history, self.tally, self.best_step = run["history"], Tally(run["tally"]), run["best_step"]
+        self.history, self.tally = run["history"], Tally(run["tally"])
+        self.best_step = run["best_step"] if run["best"] == self.plan.best else None
         if run["position"] is not None:
             self.source.seek(run["position"])
         if self.plan.best is not None and self.best_step is not None:
             self._reread_best(self.checkpoints)
+        if self.writers is not None:
+            self.writers.write(self.history, new=False)
         return True
 
     def _reread_best(self, checkpoints: Checkpoints) -> None:
@@ -236,7 +238,7 @@ class Run:
         try:
             found = checkpoints.read(self.best_step, self.step.names, self.leaves)
         except DamagedCheckpointError as error:
-            raise DamagedCheckpointError(f"fit: the best epoch's {error}") from error
+            raise DamagedCheckpointError(f"fit: the best epoch's {error}; without best the run goes on") from error
         params, state, opt_state = self.step.carry(found.leaves)
         epoch = best_epoch(self.plan.best, self.history)
         kept = average_params(opt_state) if self.plan.ema else params

@@ -27,9 +27,10 @@ class Stop:
         return self.signal is not None
 
     def leave(self, folder: Path | None, step: int) -> NoReturn:
-        """Say where the run was saved, and do what the signal would have done."""
-        where = f"is saved in {folder}; the same call with resume=True goes on from there"
-        print(f"fit: step {step} {where if folder else 'is the last; nothing was saved'}", file=sys.stderr)
+        """Say where the run was saved (a step below 0: nowhere), and do what the signal would have done."""
+        saved = f"step {step} is saved in {folder}; the same call with resume=True goes on from there"
+        nothing = "there was nothing to save yet" if folder else f"step {step} is the last; nothing was saved"
+        print(f"fit: {saved if folder and step >= 0 else nothing}", file=sys.stderr)
         if self.signal == signal.SIGINT:
             raise KeyboardInterrupt
         raise SystemExit(128 + (self.signal or 0))
@@ -52,11 +53,11 @@ def graceful(active: bool) -> Iterator[Stop]:
             stop.signal = number
         for each, handler in before.items():
             signal.signal(each, handler)
-        doing = "saving before leaving" if active else "leaving after this step"
-        print(f"fit: {doing}; once more to leave at once", file=sys.stderr)
+        doing = b"saving before leaving" if active else b"leaving after this step"
+        os.write(2, b"fit: " + doing + b"; once more to leave at once\n")  # print may be what was interrupted
 
     numbers = (signal.SIGINT,) if several else (signal.SIGTERM, signal.SIGINT)
-    before = {number: signal.getsignal(number) for number in numbers}
+    before = {number: signal.getsignal(number) or signal.SIG_DFL for number in numbers}
     for number in before:
         signal.signal(number, note)
     try:

@@ -1,5 +1,6 @@
 """The figures of an epoch while it runs."""
 
+import math
 from typing import Any
 
 
@@ -13,16 +14,19 @@ class Tally:
     def add(self, figures: dict[str, float]) -> None:
         examples = figures["examples"]
         if figures.get("skipped"):  # its loss is no number, and it taught nothing
-            figures, examples = {"skipped": 1.0}, 0.0
+            figures, examples = dict.fromkeys(figures, 0.0) | {"skipped": 1.0}, 0.0
         self.examples += examples
         for name, value in figures.items():
             if name != "examples":
                 self.sums[name] = self.sums.get(name, 0.0) + (value if name == "skipped" else value * examples)
 
     def means(self) -> dict[str, float]:
-        at_least_one = max(self.examples, 1.0)
+        """NaN where no example counted."""
         names = sorted(self.sums, key=lambda name: name != "loss")  # the loss first, the others as they came
-        return {name: self.sums[name] if name == "skipped" else self.sums[name] / at_least_one for name in names}
+        return {name: self.sums[name] if name == "skipped" else self._mean(name) for name in names}
+
+    def _mean(self, name: str) -> float:
+        return self.sums[name] / self.examples if self.examples else math.nan
 
     def saved(self) -> dict[str, Any]:
         """As JSON can hold it, exactly."""

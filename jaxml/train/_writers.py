@@ -3,13 +3,16 @@
 import csv
 import importlib.util
 import json
+import math
 import os
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from jaxml.train._callbacks import History
+from jaxml.train._checkpoint import check_writable
 
 
 class Writers:
@@ -18,10 +21,15 @@ class Writers:
 
     def __init__(self, folder: str | os.PathLike[str]):
         self.folder = Path(folder).absolute()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.tensorboard = _tensorboard(self.folder) if importlib.util.find_spec("tensorboard") else None
+        check_writable("log_dir", self.folder)
+        self.tensorboard: Any = None
+        if importlib.util.find_spec("tensorboard"):
+            from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
-    def write(self, history: History) -> None:
+            self.tensorboard = EventFileWriter(str(self.folder))
+
+    def write(self, history: History, new: bool = True) -> None:
+        """All rows; `new` says that the last of them has not been written before."""
         names = ["epoch", *history]
         rows = [dict(zip(names, row, strict=True)) for row in zip(_epochs(history), *history.values(), strict=True)]
         with _replacing(self.folder / "metrics.csv") as file:
@@ -29,10 +37,19 @@ class Writers:
             table.writeheader()
             table.writerows(rows)
         with _replacing(self.folder / "metrics.jsonl") as file:
-            file.writelines(json.dumps(row) + "\n" for row in rows)
-        if self.tensorboard is not None and rows:
-            epoch = rows[-1].pop("epoch")
-            self.tensorboard(epoch, rows[-1])
+            file.writelines(json.dumps({k: _number(v) for k, v in row.items()}) + "\n" for row in rows)
+        if self.tensorboard is not None and rows and new:
+            self.tensorboard.add_event(_event(**rows[-1]))
+            self.tensorboard.flush()
+
+    def close(self) -> None:
+        if self.tensorboard is not None:
+            self.tensorboard.close()
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN and no infinity."""
+    return value if math.isfinite(value) else None
 
 
 def _epochs(history: History) -> range:
@@ -48,16 +65,9 @@ def _replacing(path: Path) -> Iterator[TextIO]:
     new.replace(path)
 
 
-def _tensorboard(folder: Path) -> Callable[[int, dict[str, float]], None]:
+def _event(*, epoch: int, **values: float) -> Any:
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.compat.proto.summary_pb2 import Summary
-    from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
-    writer = EventFileWriter(str(folder))
-
-    def write(epoch: int, values: dict[str, float]) -> None:
-        summary = Summary(value=[Summary.Value(tag=name, simple_value=value) for name, value in values.items()])
-        writer.add_event(Event(step=epoch, summary=summary))
-        writer.flush()
-
-    return write
+    summary = Summary(value=[Summary.Value(tag=name, simple_value=value) for name, value in values.items()])
+    return Event(step=epoch, summary=summary, wall_time=time.time())
