@@ -30,19 +30,19 @@ Y = (X @ np.array([1.0, -2.0, 0.5], np.float32) > 0).astype(np.int32)
 
 def apply(params, state, x, train):
     """Centred by running means, a hidden layer with dropout, two classes."""
-    mean = x.mean(0) if train else state["mean"]
+    mean = x.mean(0) if train else state["mean"].astype(x.dtype)
     h = jnp.tanh((x - mean[None]) @ params["w"].astype(x.dtype))
     if not train:
         return h @ params["v"].astype(x.dtype), state
     key, now = jax.random.split(state["key"])
     h = jnp.where(jax.random.bernoulli(now, 0.8, h.shape), h / 0.8, jnp.zeros_like(h))
-    return h @ params["v"].astype(x.dtype), {"mean": 0.9 * state["mean"] + 0.1 * mean, "key": key}
+    return h @ params["v"].astype(x.dtype), {"mean": 0.9 * state["mean"] + 0.1 * mean.astype(jnp.float32), "key": key}
 
 
 def model():
     rng = np.random.default_rng(1)
     w, v = (jnp.asarray(rng.normal(size=shape), jnp.float32) for shape in ((3, 4), (4, 2)))
-    return apply, {"w": w, "v": v}, {"mean": jnp.zeros(3), "key": jax.random.key(7)}
+    return apply, {"w": w, "v": v}, {"mean": jnp.zeros(3), "key": jax.random.key(7, impl="unsafe_rbg")}
 
 
 def cross_entropy(logits, labels):
@@ -67,15 +67,14 @@ def differences(got: dict[str, np.ndarray], want: dict[str, np.ndarray]) -> list
 
 def train_once(folder: Path, out: Path, epochs: int) -> None:
     """The child: from the newest checkpoint to the end."""
-    import optax
-
+    from jaxml.optim import adam
     from jaxml.train import ReduceOnPlateau, fit
 
     print("ready", flush=True)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         result = fit(
-            model(), (X, Y), loss=cross_entropy, optimizer=optax.adam(0.05), epochs=epochs, batch_size=8,
+            model(), (X, Y), loss=cross_entropy, optimizer=adam(0.05), epochs=epochs, batch_size=8,
             validation=(X, Y), checkpoint_dir=folder, checkpoint_every=1, keep=2, best="val_loss", ema=0.9,
             plateau=ReduceOnPlateau(patience=2, factor=0.5), resume=True, progress=False,
         )  # fmt: skip
@@ -103,8 +102,12 @@ def steps_in(folder: Path) -> list[int]:
 
 def await_progress(folder: Path, child: subprocess.Popen[str]) -> None:
     """Until the child has begun to save."""
-    before = {path.name for path in folder.glob("*")}
-    while child.poll() is None and {path.name for path in folder.glob("*")} <= before:
+
+    def saved():
+        return {path.name for path in folder.glob("*") if path.name[0].isdigit()}
+
+    before = saved()
+    while child.poll() is None and saved() <= before:
         time.sleep(0.001)
 
 

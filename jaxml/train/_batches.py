@@ -153,7 +153,12 @@ class Stream:
         self.taken = taken
         if state is not None:
             value = base64.b64decode(state["bytes"]) if "bytes" in state else state["json"]
-            self.iterator.set_state(value)  # pyright: ignore[reportAttributeAccessIssue]
+            try:
+                self.iterator.set_state(value)  # pyright: ignore[reportAttributeAccessIssue]
+            except Exception as error:
+                raise ValueError(
+                    f"{self.function}: {self.name} is not what the checkpoint was made with: {error}"
+                ) from error
             return
         for n in range(taken):
             if next(self.iterator, self) is self:

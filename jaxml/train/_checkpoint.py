@@ -194,11 +194,10 @@ def check_writable(option: str, folder: Path) -> None:
 def _difference(where: Path, got: list[Any], want: list[Any]) -> str:
     """What tells a checkpoint of another model from this one."""
     theirs, ours = ({name: (tuple(shape), dtype) for name, shape, dtype in part} for part in (got, want))
-    lines = [f"it has {name} {theirs[name]}" for name in theirs if name not in ours]
-    lines += [f"it lacks {name} {ours[name]}" for name in ours if name not in theirs]
-    both = [name for name in ours if name in theirs and theirs[name] != ours[name]]
-    lines += [f"{name} is {theirs[name]} there and {ours[name]} here" for name in both]
-    listed = "; ".join(lines[:4] or ["the order of the arrays"]) + (
-        f" and {len(lines) - 4} more" if len(lines) > 4 else ""
-    )
+    changed = [f"{n} is {theirs[n]} there and {ours[n]} here" for n in ours if theirs.get(n, ours[n]) != ours[n]]
+    more = [f"it has {n} {theirs[n]}" for n in theirs if n not in ours]
+    lacks = [f"it lacks {n} {ours[n]}" for n in ours if n not in theirs]
+    shown = [*changed[:2], *more[:2], *lacks[:2]] or ["the order of the arrays"]
+    hidden = len(changed) + len(more) + len(lacks) - len(shown)
+    listed = "; ".join(shown) + (f" and {hidden} more" if hidden > 0 else "")
     return f"fit: checkpoint {where} is of another model or optimizer: {listed}"
