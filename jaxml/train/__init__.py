@@ -8,6 +8,8 @@ from jaxml.train._checkpoint import DamagedCheckpointError as DamagedCheckpointE
 from jaxml.train._distributed import initialize_distributed as initialize_distributed
 from jaxml.train._fit import fit as fit
 from jaxml.train._loss_scale import loss_scaled as loss_scaled
+from jaxml.train._overfit import Overfit as Overfit
+from jaxml.train._overfit import overfit_one_batch as overfit_one_batch
 from jaxml.train._precision import in_dtype as in_dtype
 from jaxml.train._processes import LostProcessError as LostProcessError
 from jaxml.train._result import Best as Best
@@ -22,6 +24,7 @@ __all__ = [
     "EarlyStopping",
     "Epoch",
     "LostProcessError",
+    "Overfit",
     "ReduceOnPlateau",
     "Result",
     "average_params",
@@ -32,4 +35,5 @@ __all__ = [
     "loss_scaled",
     "make_eval_step",
     "make_train_step",
+    "overfit_one_batch",
 ]

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from jaxml.functional._checks import check_above
@@ -33,7 +34,8 @@ def averaged(optimizer: optax.GradientTransformation, *, decay: float = 0.999) -
     check_above("averaged", "decay", decay, 0, 1)
 
     def init(params: Any) -> AverageState:
-        return AverageState(params, optimizer.init(params))
+        # A copy: a step that is given both to keep takes the memory of each.
+        return AverageState(jax.tree.map(jnp.copy, params), optimizer.init(params))
 
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         if params is None:

@@ -85,7 +85,7 @@ class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
         text = json.dumps({"format": FORMAT, "leaves": kinds, "digests": digests(leaves), "run": run})
         meta = {"text": text, "crc32": zlib.crc32(text.encode())}
         args = self.ocp.args.Composite(
-            arrays=self.ocp.args.StandardSave({_key(i): leaf for i, leaf in enumerate(leaves)}),
+            arrays=self.ocp.args.StandardSave(_by_key(leaves)),
             meta=self.ocp.args.JsonSave(meta),
         )
         self.kept.best_of[step] = run.get("best_step")
@@ -131,16 +131,14 @@ class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
         want = [[name, list(leaf.shape), str(leaf.dtype)] for name, leaf in zip(names, like, strict=True)]
         if meta["leaves"] != want:
             raise ValueError(_difference(self.folder / str(step), meta["leaves"], want))
-        targets = {
-            _key(i): jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding) for i, leaf in enumerate(like)
-        }
+        targets = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=a.sharding), _by_key(like))
         try:
             args = self.ocp.args.Composite(arrays=self.ocp.args.StandardRestore(targets))
             arrays = self.manager.restore(step, args=args).arrays
         except Exception as error:
             why = _short(error)
             raise DamagedCheckpointError(f"checkpoint {self.folder / str(step)} is damaged: {why}") from error
-        leaves = [arrays[_key(i)] for i in range(len(names))]
+        leaves = [arrays.get(_key(i), leaf) for i, leaf in enumerate(like)]
         changed = [n for n, a, b in zip(names, digests(leaves), meta["digests"], strict=True) if a != b]
         if changed:
             listed = ", ".join(changed[:3]) + (" ..." if len(changed) > 3 else "")
@@ -172,6 +170,11 @@ class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
 
 def _key(i: int) -> str:
     return f"{i:05d}"
+
+
+def _by_key(leaves: Sequence[Any]) -> dict[str, Any]:
+    """Those that hold anything: Orbax refuses arrays of size zero."""
+    return {_key(i): leaf for i, leaf in enumerate(leaves) if leaf.size}
 
 
 def _short(error: Exception) -> str:

@@ -26,7 +26,7 @@ from jaxml.train._processes import check_alike, joint_run
 from jaxml.train._progress import progress_bar
 from jaxml.train._result import Epoch, Result
 from jaxml.train._signals import graceful
-from jaxml.train._step import Apply, Loss, Metrics, is_classes, make_eval_step, make_train_step
+from jaxml.train._step import Apply, Loss, Metrics, is_classes, make_eval_step, make_train_step, pure
 from jaxml.train._writers import Writers
 
 
@@ -122,7 +122,7 @@ def fit(
         if part is not None:
             placement.check_batch(part, accumulate if part is train_data else 1)
 
-    apply, params, state = _pure(model)
+    apply, params, state = pure("fit", model)
     if compute_dtype is not None:
         apply = in_dtype(apply, compute_dtype)
     apply, shapes = _noting_outputs(apply)
@@ -221,7 +221,7 @@ def _check_monitors(
     """What is to be watched will be in the history."""
     names = [name for name in measured if name != "examples"]
     names += [f"val_{name}" for name in names if validated and name != "skipped"]
-    history = dict.fromkeys([*names, "learning_rate"], ())
+    history = dict.fromkeys(names, ())
     for who, monitor in (
         ("EarlyStopping", early_stopping and early_stopping.monitor),
         ("ReduceOnPlateau", plateau and plateau.monitor),
@@ -243,16 +243,6 @@ def _begin(run: Run, resume: bool) -> None:
             f"fit: {run.checkpoints.folder} holds checkpoints of an earlier run: "
             f"pass resume=True to go on with it, or take another folder"
         )
-
-
-def _pure(model: Any) -> tuple[Apply, Any, Any]:
-    if isinstance(model, tuple):
-        if len(model) != 3 or not callable(model[0]):
-            raise ValueError(f"fit: model must be an NNX module or (apply, params, state), got {len(model)} parts")
-        return model
-    from jaxml.nn import functionalize  # here, so that plain functions are trained without loading Flax
-
-    return functionalize(model)
 
 
 def _noting_outputs(apply: Apply) -> tuple[Apply, list[Any]]:

@@ -110,6 +110,19 @@ def make_eval_step(apply: Apply, loss: Loss, *, metrics: Metrics | None = None) 
     return jax.jit(step)
 
 
+def pure(function: str, model: Any) -> tuple[Apply, Any, Any]:
+    """`(apply, params, state)` of an NNX module, or as it was given."""
+    if isinstance(model, tuple):
+        if len(model) != 3 or not callable(model[0]):
+            raise ValueError(
+                f"{function}: model must be an NNX module or (apply, params, state), got {len(model)} parts"
+            )
+        return model
+    from jaxml.nn import functionalize  # here, so that plain functions are trained without loading Flax
+
+    return functionalize(model)
+
+
 def all_finite(tree: Any) -> Array:
     """Whether every entry of every floating array of `tree` is finite."""
     leaves = [leaf for leaf in jax.tree.leaves(tree) if jnp.issubdtype(leaf.dtype, jnp.inexact)]

@@ -29,7 +29,13 @@ class Writers:
             self.tensorboard = EventFileWriter(str(self.folder))
 
     def write(self, history: History, new: bool = True) -> None:
-        """All rows; `new` says that the last of them has not been written before."""
+        """All rows; `new` says that the last of them has not been written before. Errors: `OSError`."""
+        try:
+            self._write(history, new)
+        except OSError as error:
+            raise OSError(f"fit: the history could not be written to {self.folder}: {error}") from error
+
+    def _write(self, history: History, new: bool) -> None:
         names = ["epoch", *history]
         rows = [dict(zip(names, row, strict=True)) for row in zip(_epochs(history), *history.values(), strict=True)]
         with _replacing(self.folder / "metrics.csv") as file:
