@@ -38,7 +38,7 @@ PACKAGES: dict[str, set[str]] = {
     "nn": BASE | {"flax"},
     "models": BASE | {"flax"},
     "data": BASE | {"PIL"},
-    "train": BASE | {"flax", "optax", "orbax", "rich", "grain"},
+    "train": BASE | {"flax", "optax", "orbax", "rich", "grain", "tensorboard"},
     "custom_gradients": BASE,
     "cli": BASE | {"flax", "optax", "typer", "rich"},
 }

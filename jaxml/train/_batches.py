@@ -261,8 +261,8 @@ def _canonical(tree: Any) -> Any:
 
 def _length(function: str, name: str, x: Any, y: Any) -> int:
     leaves = jax.tree.leaves((x, y))
-    lengths = {a.shape[0] if a.ndim else None for a in leaves}
-    if len(lengths) != 1 or None in lengths:
+    lengths = {a.shape[0] if a.ndim else -1 for a in leaves}
+    if len(lengths) != 1 or -1 in lengths:
         raise ValueError(f"{function}: {name}'s x and y must have the same length ({_shapes(x, y)})")
     return lengths.pop()
 

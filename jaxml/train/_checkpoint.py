@@ -134,7 +134,7 @@ class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
         targets = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=a.sharding), _by_key(like))
         try:
             args = self.ocp.args.Composite(arrays=self.ocp.args.StandardRestore(targets))
-            arrays = self.manager.restore(step, args=args).arrays
+            arrays = self.manager.restore(step, args=args)["arrays"]
         except Exception as error:
             why = _short(error)
             raise DamagedCheckpointError(f"checkpoint {self.folder / str(step)} is damaged: {why}") from error
@@ -147,7 +147,7 @@ class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
 
     def _meta(self, step: int) -> dict[str, Any]:
         try:
-            meta = self.manager.restore(step, args=self.ocp.args.Composite(meta=self.ocp.args.JsonRestore())).meta
+            meta = self.manager.restore(step, args=self.ocp.args.Composite(meta=self.ocp.args.JsonRestore()))["meta"]
             if zlib.crc32(meta["text"].encode()) != meta["crc32"]:
                 raise ValueError("its checksum is another")
             body = json.loads(meta["text"])

@@ -36,7 +36,9 @@ class FlatStep:
         seed: int = 0,
     ):
         self.names = [
-            PARTS[p.idx] + jax.tree_util.keystr(rest) for (p, *rest), _ in jax.tree.leaves_with_path(tuple(carry))
+            part + jax.tree_util.keystr(path)
+            for part, tree in zip(PARTS, carry, strict=True)
+            for path, _ in jax.tree.leaves_with_path(tree)
         ]
         carry = jax.tree.map(_strong, tuple(carry))
         like, self.treedef = jax.tree.flatten(carry)

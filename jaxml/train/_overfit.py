@@ -54,7 +54,7 @@ def overfit_one_batch(
     Source: Karpathy, A Recipe for Training Neural Networks (2019).
 
     >>> import optax
-    >>> model = (lambda w, state, x, train: (x * w, state)), jnp.zeros(1), None
+    >>> model = (lambda w, state, x, train: (x * w[None], state)), jnp.zeros(1), None
     >>> batch, loss = (jnp.ones((4, 1)), jnp.ones((4, 1))), lambda outputs, y: ((outputs - y) ** 2).mean(-1)
     >>> overfit_one_batch(model, batch, loss=loss, optimizer=optax.sgd(0.1), steps=20).ok
     True

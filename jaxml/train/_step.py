@@ -1,7 +1,7 @@
 """The two compiled steps: one that learns from a batch and one that only measures."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -75,13 +75,13 @@ def make_train_step(
         measured = _means(sums, examples)
         gradients = rescaled(gradients, scale)
         updates, new_opt_state = optimizer.update(gradients, opt_state, params)
-        new = optax.apply_updates(params, updates), new_state, new_opt_state
+        new: Any = optax.apply_updates(params, updates), new_state, new_opt_state
         if nonfinite == "skip" or scale is not None:
             good = jnp.isfinite(measured["loss"]) & all_finite(gradients)
             old = params, state, opt_state
             if scale is not None:  # a step that overflowed lowers the scale, and changes nothing else
                 old = params, state, opt_state.after(good)
-                new = *new[:2], new_opt_state.after(good)
+                new = *new[:2], cast(LossScaleState, new_opt_state).after(good)
             new = jax.tree.map(lambda a, b: jnp.where(good, a, b), new, old)
             measured["skipped"] = 1 - good.astype(jnp.float32)
         return *new, measured

@@ -24,7 +24,7 @@ class Writers:
         check_writable("log_dir", self.folder)
         self.tensorboard: Any = None
         if importlib.util.find_spec("tensorboard"):
-            from tensorboard.summary.writer.event_file_writer import EventFileWriter
+            from tensorboard.summary.writer.event_file_writer import EventFileWriter  # pyright: ignore[reportMissingImports]
 
             self.tensorboard = EventFileWriter(str(self.folder))
 
@@ -72,8 +72,8 @@ def _replacing(path: Path) -> Iterator[TextIO]:
 
 
 def _event(*, epoch: int, **values: float) -> Any:
-    from tensorboard.compat.proto.event_pb2 import Event
-    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.compat.proto.event_pb2 import Event  # pyright: ignore[reportMissingImports]
+    from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore[reportMissingImports]
 
     summary = Summary(value=[Summary.Value(tag=name, simple_value=value) for name, value in values.items()])
     return Event(step=epoch, summary=summary, wall_time=time.time())
