@@ -73,7 +73,7 @@ def fit(
     augment: `augment(key, x)` changes the inputs of each training step, such as `data.Augment`; the key is made of the
         seed and the step's number.
     epochs, steps: how long, at least one of them. `steps_per_epoch` cuts an endless stream into epochs.
-    validation: as data, measured with `train=False` after each epoch.
+    validation: as data, but no iterator: measured with `train=False` after each epoch.
     batch_size: examples a step, 32 if there are so many. An incomplete last batch is filled up with examples that do
         not count, so that one compiled program serves them all.
 
