@@ -45,12 +45,7 @@ class FlatStep:
         self.keys = [jax.random.key_impl(leaf) if _is_key(leaf) else None for leaf in like]
         n_params = len(jax.tree.leaves(carry[0]))
         if augment is not None:
-            plain, change = step, augment
-
-            def step(params: Any, state: Any, opt_state: Any, batch: Any, number: Any = 0) -> Any:
-                key = jax.random.fold_in(jax.random.key(seed), number)
-                return plain(params, state, opt_state, (change(key, batch[0]), *batch[1:]))
-
+            step = _augmented(step, augment, seed)
         shapes = jax.eval_shape(step, *carry, batch)
         _check_carry(carry, shapes)
         self.metrics = list(shapes[3])
@@ -73,7 +68,7 @@ class FlatStep:
         self.numbered = augment is not None
         self.looked_at = [*self.names[:n_params], *_names_of(batch[0])]
 
-    def __call__(self, leaves: list[Any], batch: Any, number: int) -> tuple[list[Any], Array]:
+    def __call__(self, leaves: list[Any], batch: Any, number: int = 0) -> tuple[list[Any], Array]:
         return self.run(leaves, batch, np.uint32(number)) if self.numbered else self.run(leaves, batch)
 
     def figures(self, packed: Array) -> dict[str, float]:
@@ -98,6 +93,16 @@ class FlatStep:
         """The flat list of (params, state, opt_state)."""
         leaves = jax.tree.leaves(tuple(carry))
         return [jax.random.key_data(leaf) if _is_key(leaf) else _strong(leaf) for leaf in leaves]
+
+
+def _augmented(step: Callable[..., Any], augment: Augment, seed: int) -> Callable[..., Any]:
+    """`step` on changed inputs; its last argument is the step's number."""
+
+    def run(params: Any, state: Any, opt_state: Any, batch: Any, number: Any = 0) -> Any:
+        key = jax.random.fold_in(jax.random.key(seed), number)
+        return step(params, state, opt_state, (augment(key, batch[0]), *batch[1:]))
+
+    return run
 
 
 def first_not_finite(names: Sequence[str], leaves: Sequence[Any]) -> str | None:
