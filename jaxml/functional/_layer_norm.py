@@ -1,12 +1,10 @@
 """Normalisation of each vector by its own statistics: the same in training and evaluation, and no state."""
 
-import jax.numpy as jnp
-from jax import lax
 from jaxtyping import Array, Float
 
 from jaxml.functional._checks import check_equal
 from jaxml.functional._dtypes import wide
-from jaxml.functional._standardize import check_norm, first_entry, scaled, standardized
+from jaxml.functional._standardize import check_norm, inverse_root, scaled, standardized
 
 
 def layer_norm(
@@ -24,8 +22,7 @@ def layer_norm(
     Shapes: x `(..., C)`, scale and bias `(C,)` -> y like x; with `axis=(-2, -1)` they are the last two axes' shape,
     which is PyTorch's `normalized_shape`. `eps` is PyTorch's (Flax: 1e-6, Keras: 1e-3). The variance is that of two
     passes, so that a large mean costs no accuracy; a constant row gives `bias`, and finite gradients. Half precision:
-    float32 inside, rounded once; scale and bias may be float32. A row whose variance is beyond the dtype has no
-    direction: 0.
+    float32 inside, rounded once; scale and bias may be float32.
 
     Raises:
         TypeError: arrays that are not floating point, or scale and bias of two dtypes.
@@ -33,15 +30,14 @@ def layer_norm(
 
     Source: arXiv 1607.06450.
 
+    >>> import jax.numpy as jnp
     >>> layer_norm(jnp.array([[1.0, 2.0, 3.0], [5.0, 5.0, 5.0]])).tolist()
     [[-1.22..., 0.0, 1.22...], [0.0, 0.0, 0.0]]
     """
     check_norm("layer_norm", x, eps, scale=scale, bias=bias)
     axes = _axes("layer_norm", x, axis)
     scale, bias = _along("layer_norm", "scale", scale, x, axes), _along("layer_norm", "bias", bias, x, axes)
-    wide_x = wide(x)
-    y = standardized(wide_x, first_entry(wide_x, axes), lambda a: a.mean(axes, keepdims=True), eps)
-    return scaled(y, scale, bias, x)
+    return scaled(standardized(wide(x), axes, eps), scale, bias, x)
 
 
 def rms_norm(
@@ -66,6 +62,7 @@ def rms_norm(
 
     Source: arXiv 1910.07467.
 
+    >>> import jax.numpy as jnp
     >>> rms_norm(jnp.array([[3.0, 4.0], [0.0, 0.0]]), jnp.array([5.0, 5.0])).tolist()
     [[4.24..., 5.65...], [0.0, 0.0]]
     """
@@ -73,8 +70,7 @@ def rms_norm(
     axes = _axes("rms_norm", x, axis)
     scale = _along("rms_norm", "scale", scale, x, axes)
     y = wide(x)
-    y = y * lax.rsqrt(jnp.square(y).mean(axes, keepdims=True) + eps)
-    return scaled(y, scale, None, x)
+    return scaled(y * inverse_root((y * y).mean(axes, keepdims=True), eps), scale, None, x)
 
 
 def _axes(f: str, x: Array, axis: int | tuple[int, ...]) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from jaxml.functional._checks import check_above, check_float, check_positive, check_within
 from jaxml.functional._dtypes import wide
 from jaxml.functional._norms import root_of_squares
-from jaxml.functional._standardize import check_images, scaled, spatial_axes
+from jaxml.functional._standardize import check_images, inverse_root, scaled, spatial_axes
 
 
 def local_response_norm(
@@ -40,7 +40,8 @@ def local_response_norm(
     y = wide(x)
     sizes = (1,) * (x.ndim - 1)
     pads = (*((0, 0) for _ in sizes), (window // 2, (window - 1) // 2))
-    total = lax.reduce_window(jnp.square(y), 0.0, lax.add, (*sizes, window), (*sizes, 1), pads)
+    total = lax.reduce_window(y * y, 0.0, lax.add, (*sizes, window), (*sizes, 1), pads)
+    total = jnp.minimum(total, float(jnp.finfo(y.dtype).max))  # a power of infinity has no derivative
     return (y * (k + alpha / window * total) ** -beta).astype(x.dtype)
 
 
@@ -72,7 +73,7 @@ def filter_response_norm(
     """
     check_images("filter_response_norm", x, eps, scale=scale, bias=bias, threshold=threshold)
     y = wide(x)
-    y = y * lax.rsqrt(jnp.square(y).mean(spatial_axes(x), keepdims=True) + eps)
+    y = y * inverse_root((y * y).mean(spatial_axes(x), keepdims=True), eps)
     y = scaled(y, scale, bias, y)
     if threshold is not None:
         low = threshold.astype(y.dtype).reshape((1,) * (y.ndim - 1) + threshold.shape)
@@ -109,6 +110,7 @@ def global_response_norm(
         raise ValueError(f"{f}: x must have at least 3 axes (N, ..., C), got {x.ndim} (x: {tuple(x.shape)})")
     wide_x = wide(x)
     flat = wide_x.reshape(x.shape[0], math.prod(x.shape[1:-1]), x.shape[-1])
-    norm = root_of_squares(flat, 1)
+    # Norms beyond the dtype count as equally large.
+    norm = jnp.minimum(root_of_squares(flat, 1), float(jnp.finfo(flat.dtype).max) / (2 * x.shape[-1]))
     y = flat * (norm / (norm.mean(-1, keepdims=True) + eps))
     return (wide_x + scaled(y.reshape(x.shape), scale, bias, wide_x)).astype(x.dtype)

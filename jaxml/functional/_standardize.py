@@ -1,7 +1,7 @@
 """What the normalisations share: zero mean and variance one, accurate for a large mean; scale and bias; checks."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import jax.numpy as jnp
 from jax import lax
@@ -12,20 +12,39 @@ from jaxml.functional._checks import check_above, check_equal, check_float
 from jaxml.functional._dtypes import wide_dtype
 
 
-def standardized(x: Array, shift: Array, mean: Callable[[Array], Array], eps: float) -> Array:
-    """`(x - mean(x)) / sqrt(var + eps)` of a wide `x`, where `var = mean((x - mean(x))^2)`.
+def standardized(x: Array, axes: Sequence[int], eps: float, groups: int | None = None) -> Array:
+    """`(x - mean) / sqrt(var + eps)` of a wide `x` over `axes`, and over each of `groups` runs of its last axis.
 
-    `shift` is any entry of what `mean` averages: with it gone first, the mean of 10,000.1 ± 0.01 is as accurate as that
-    of 0.1 ± 0.01, and constant rows are 0 exactly. It costs no pass over memory, and has no derivative to be missed.
+    The first entry is subtracted before the mean is taken: that of 10,000.1 ± 0.01 is then as accurate as that of
+    0.1 ± 0.01, and constant rows are 0 exactly. It costs no pass over memory, and has no derivative to be missed.
+
+    All is multiplied by a power of two, 1/16 to 1/65,536, with which differences and sums stay within the dtype. A
+    spread that has no square all the same gives 0: to look for the largest entry would cost a pass over memory.
     """
-    x = x - lax.stop_gradient(shift)
-    centred = x - mean(x)
-    return centred * lax.rsqrt(mean(jnp.square(centred)) + eps)
+    width = 1 if groups is None else x.shape[-1] // groups
+
+    def mean(a: Array) -> Array:
+        """One number a channel, averaged over its group; the big array itself keeps its layout."""
+        a = a.mean(tuple(axes), keepdims=True)
+        if width == 1:
+            return a
+        grouped = a.reshape(*a.shape[:-1], groups, width)
+        return jnp.broadcast_to(grouped.mean(-1, keepdims=True), grouped.shape).reshape(a.shape)
+
+    count = width * math.prod(x.shape[i] for i in axes)
+    small = 2.0 ** -min(count.bit_length() + 2, 16)
+    first = lax.stop_gradient(x[tuple(slice(0, 1) if i in axes else slice(None) for i in range(x.ndim))])
+    first = first if width == 1 else jnp.repeat(first[..., ::width], width, axis=-1)
+    shifted = x * small - first * small
+    centred = shifted - mean(shifted)
+    # Of infinity it is 0, with derivative 0. `inverse_root` would say so too, but cost XLA:CPU one more array.
+    return centred * lax.rsqrt(mean(jnp.square(centred)) + eps * small**2)
 
 
-def first_entry(x: Array, axes: Sequence[int]) -> Array:
-    """Entry 0 along each of `axes`, which stay with size 1."""
-    return x[tuple(slice(0, 1) if i in axes else slice(None) for i in range(x.ndim))]
+def inverse_root(square: Array, eps: float) -> Array:
+    """`1 / sqrt(square + eps)`; 0, with derivative 0, where a sum of squares is beyond the dtype."""
+    beyond = square == jnp.inf
+    return jnp.where(beyond, 0, lax.rsqrt(jnp.where(beyond, 1, square) + eps))
 
 
 def scaled(y: Array, scale: Array | None, bias: Array | None, like: Array) -> Array:

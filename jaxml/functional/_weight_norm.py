@@ -109,7 +109,7 @@ def weight_standardization(w: Float[Array, "*kernel O"], *, eps: float = 1e-5) -
     _check_kernel("weight_standardization", "w", w)
     check_above("weight_standardization", "eps", eps, 0)
     rows = wide(as_rows(w))
-    y = standardized(rows, rows[:1], lambda a: a.mean(0, keepdims=True), eps)
+    y = standardized(rows, (0,), eps)
     return y.reshape(w.shape).astype(w.dtype)
 
 
