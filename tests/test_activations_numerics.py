@@ -48,6 +48,7 @@ TABLE: dict[str, tuple[Callable, Callable]] = {
     "leaky_relu": (partial(F.leaky_relu, negative_slope=0.25), lambda x: where(x.value > 0, x, x / 4)),
     "leaky_relu/0": (partial(F.leaky_relu, negative_slope=0), lambda x: where(x.value > 0, x, 0)),
     "prelu": (lambda x: F.prelu(x, jnp.asarray(0.25, x.dtype)), lambda x: where(x.value > 0, x, x / 4)),
+    "prelu/0": (lambda x: F.prelu(x, jnp.zeros((), x.dtype)), lambda x: where(x.value > 0, x, 0)),
     "hard_tanh": (F.hard_tanh, lambda x: where(abs(x.value) < 1, x, np.sign(x.value))),
     "hard_sigmoid": (F.hard_sigmoid, lambda x: where(abs(x.value) < 3, x / 6 + 0.5, x.value > 0)),
     "hard_silu": (
@@ -141,3 +142,11 @@ def test_compiled(name):
         assert not np.isnan(y[at]).any()
         assert_near(y[at], np.asarray(eager[at], np.float64), "float32", 16)
     assert np.isnan(compiled[0][-1])
+
+
+def test_prelu_by_its_slope():
+    """The derivative by alpha is `min(x, 0)`; at -inf and slope 0 the dtype's end, which times 0 is 0."""
+    x = jnp.array([-INF, -3.0, 0.0, 2.0, INF])
+    for alpha, first in ((0.0, jnp.finfo(jnp.float32).min), (0.25, -INF)):
+        slopes = jax.vmap(jax.grad(F.prelu, 1), (0, None))(x, jnp.float32(alpha))
+        np.testing.assert_array_equal(slopes, [first, -3, 0, 0, 0])

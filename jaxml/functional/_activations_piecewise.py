@@ -64,7 +64,7 @@ def leaky_relu(x: Float[Array, "..."], *, negative_slope: float = 0.01) -> Float
 def prelu(x: Float[Array, "..."], alpha: Float[Array, "..."]) -> Float[Array, "..."]:
     """Leaky relu whose slope is learned, `x` above 0, else `alpha x`; `alpha` is `()` or one a channel, `(C,)`.
 
-    Its derivative at 0 is `alpha`, that by `alpha` is 0 there. arXiv:1502.01852.
+    Its derivative at 0 is `alpha`, that by `alpha` is 0 there. At -inf an `alpha` of 0 gives 0. arXiv:1502.01852.
 
     Raises:
         TypeError: arrays that are not floating point, or mixed dtypes.
@@ -75,8 +75,11 @@ def prelu(x: Float[Array, "..."], alpha: Float[Array, "..."]) -> Float[Array, ".
     """
     check_float("prelu", x=x, alpha=alpha)
     check_slopes("prelu", x, alpha)
+    alpha = per_channel(alpha, x)
     # Without the inner `where` the derivative by alpha would be 0 * inf at x = inf.
-    return jnp.where(x > 0, x, per_channel(alpha, x) * jnp.where(x > 0, 0, x))
+    below = jnp.where(x > 0, 0, x)
+    below = jnp.where((alpha == 0) & (x == -jnp.inf), jnp.finfo(x.dtype).min, below)  # 0 times it is 0, not NaN
+    return jnp.where(x > 0, x, alpha * below)
 
 
 def crelu(x: Float[Array, "..."], *, axis: int = -1) -> Float[Array, "..."]:

@@ -108,7 +108,8 @@ CLAIMS = [
     Claim(
         "multi_head_attention", "nn.functional.multi_head_attention_forward", layer, our_layer, their_layer,
         {"heads": (1, 2, 3), "biased": (False, True), "padded": (False, True), "causal": (False, True)},
-        # Two products and a softmax between the weights and the sum: float64 agrees to 4e-14.
+        # Gradients pass a softmax of wide logits, which magnifies rounding. Of eight draws in float32 the worst of
+        # PyTorch's is 3e-5 off float64, of ours 2e-5, of the difference 5e-5. Values agree to 2e-6, float64 to 4e-14.
         differentiable=tuple(range(9)), tolerance={"float32": 1e-4},
     ),
     Claim(

@@ -98,10 +98,10 @@ CLAIMS = [
             x, *given(affine, scale, bias), groups=groups, eps=eps
         ),
         lambda torch, x, scale, bias, affine, groups, eps, mean, spread: last(
-            torch.nn.functional.group_norm(first(x), groups, *given(affine, scale, bias), eps=eps)
+            # In channels-last memory PyTorch's float32 is 4e-4 off float64 at 3 ± 0.1, gradients 2e-3; ours 8e-7.
+            torch.nn.functional.group_norm(first(x).contiguous(), groups, *given(affine, scale, bias), eps=eps)
         ),
-        # Without a large mean: PyTorch takes the variance of channels-last float32 in one pass, and loses digits to it.
-        grid={"groups": (1, 2, 3, 6), **STATISTICS, "mean": (0.0,), "spread": (1.0,)}, differentiable=(0, 1, 2),
+        grid={"groups": (1, 2, 3, 6), **STATISTICS}, differentiable=(0, 1, 2),
     ),
     Claim(
         "instance_norm", "nn.functional.instance_norm", operands,

@@ -37,10 +37,14 @@ ROWS = [
     Row((), (), "drop_path", reason="torchvision's `stochastic_depth`, timm's `drop_path`"),
     Row((), (), "dropblock2d", reason="torchvision's `drop_block2d`"),
     Row((), (), "dropout", reason="DropConnect is `dropout` of the weights"),
-    Row((), (), "", reason="shakedrop: no use of it was found"),
+    Row(
+        (), (), "",
+        reason="shakedrop (arXiv 1802.02375): neither PyTorch nor Keras has it; its backward pass scales by a draw of its "
+        "own, so that its gradient is that of no function",
+    ),
     Row((), ("layers.MixUp",), "mixup", reason="one share for the batch, as in the paper"),
     Row((), ("layers.CutMix",), "cutmix", reason="one box for the batch, as in the paper"),
     Row((), ("layers.RandomErasing",), "cutout", reason="a box of one size"),
     Row(("gumbel_softmax",), (), "gumbel_softmax"),
     Row(("rrelu",), (), "rrelu", reason="`lower`, `upper` are called `minval`, `maxval`"),
-]
+]  # fmt: skip
