@@ -39,8 +39,8 @@ ROWS = [
     Row((), (), "dropout", reason="DropConnect is `dropout` of the weights"),
     Row(
         (), (), "",
-        reason="shakedrop (arXiv 1802.02375): neither PyTorch nor Keras has it; its backward pass scales by a draw of its "
-        "own, so that its gradient is that of no function",
+        reason="shakedrop (arXiv 1802.02375): neither PyTorch nor Keras has it; its backward pass scales by a draw of "
+        "its own, so that its gradient is that of no function",
     ),
     Row((), ("layers.MixUp",), "mixup", reason="one share for the batch, as in the paper"),
     Row((), ("layers.CutMix",), "cutmix", reason="one box for the batch, as in the paper"),
