@@ -97,7 +97,7 @@ def msle_loss(
     [0.4805, 0.0, 0.4805]
     """
     p, t = _counted("msle_loss", predictions, targets, where)
-    e = jnp.log1p(clamped(p)) - jnp.log1p(clamped(t))
+    e = jnp.log1p(finite(clamped(p))) - jnp.log1p(finite(clamped(t)))
     return mean_per_example(jnp.square(e), where).astype(predictions.dtype)
 
 

@@ -74,7 +74,9 @@ def contrastive_loss(
     _check_positions(name, x1, targets, where)
     check_above(name, "margin", margin, 0)
     a, b = _counted(where, x1, x2)
-    loss = jnp.where(targets > 0, jnp.sum(jnp.square(a - b), -1), jnp.square(clamped(margin - distance(a, b, 2, 0))))
+    like = targets > 0
+    near = jnp.where(like[..., None], a - b, 0)  # or an infinite square would reach the derivative of the other side
+    loss = jnp.where(like, jnp.sum(jnp.square(near), -1), jnp.square(clamped(margin - distance(a, b, 2, 0))))
     return _mean(loss / 2, x1, where)
 
 

@@ -169,15 +169,13 @@ def general_robust_loss(
         near = jnp.abs(z) < 2.0**10
         return _mean(-jnp.expm1(jnp.where(near, -jnp.square(jnp.where(near, z, 0)) / 2, -math.inf)), predictions, where)
     b = abs(alpha - 2)
-    # log(z² / b + 1), beyond the square's range too.
+    # log(z² / b + 1), and beyond the square's range without the 1; there a power, since exp(log) would lose digits.
     near = jnp.abs(z) < 2.0**30
-    log = jnp.where(
-        near,
-        jnp.log1p(jnp.square(jnp.where(near, z, 0)) / b),
-        2 * jnp.log(jnp.abs(jnp.where(near, 1, z))) - math.log(b),
-    )
-    loss = log if alpha == 0 else b / alpha * jnp.expm1(alpha / 2 * log)
-    return _mean(loss, predictions, where)
+    log, size = jnp.log1p(jnp.square(jnp.where(near, z, 0)) / b), jnp.abs(jnp.where(near, 2.0**30, z)) / math.sqrt(b)
+    if alpha == 0:
+        return _mean(jnp.where(near, log, 2 * jnp.log(size)), predictions, where)
+    far = b / alpha * (size**alpha - 1)
+    return _mean(jnp.where(near, b / alpha * jnp.expm1(alpha / 2 * log), far), predictions, where)
 
 
 def quantile_loss(
