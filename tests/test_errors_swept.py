@@ -1,0 +1,128 @@
+"""Bad input, swept over all that is public: the same mistake is the same kind of error everywhere."""
+
+import inspect
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from _case import Case, normal
+from cases import ALL
+
+import jaxml.functional as F
+
+pytestmark = pytest.mark.usefixtures("unchecked_types")
+KEY = jax.random.key(0)
+
+
+def bound(case):
+    """The public function of a case, with the positional arguments and the options that the case binds."""
+    f, args, options = case.fn, (), {}
+    if isinstance(f, partial):
+        f, args, options = f.func, f.args, f.keywords
+    return (f, args, options) if getattr(F, getattr(f, "__name__", ""), None) is f else (None, (), {})
+
+
+# The first case of each function, and those of functions whose cases are lambdas.
+CASES = {
+    "dropout": Case("", partial(F.dropout, KEY, rate=0.5), normal((2, 3)), None),
+    "multi_margin_loss": Case(
+        "", F.multi_margin_loss, lambda rng, dtype: (rng.random((2, 3)).astype(dtype), np.array([0, 2])), None
+    ),
+    "triplet_margin_with_distance_loss": Case(
+        "", partial(F.triplet_margin_with_distance_loss, distance=F.pairwise_distance), normal(*[(2, 3)] * 3), None
+    ),
+    "fractional_max_pool2d": Case(
+        "", partial(F.fractional_max_pool2d, KEY, window=2, output_size=2), normal((1, 5, 5, 2)), None
+    ),
+    "fractional_max_pool3d": Case(
+        "", partial(F.fractional_max_pool3d, KEY, window=2, output_size=2), normal((1, 5, 5, 5, 2)), None
+    ),
+}
+for case in ALL:
+    if (f := bound(case)[0]) is not None:
+        CASES.setdefault(f.__name__, case)
+# Losses of which every case is a function of its own: two matrices.
+for name in F.__all__:
+    if name.endswith("_loss") or "entropy" in name:
+        CASES.setdefault(name, Case("", getattr(F, name), normal((2, 3), (2, 3)), None))
+
+
+def having(name):
+    """Public functions that take this argument."""
+    return [n for n in F.__all__ if callable(f := getattr(F, n)) and name in inspect.signature(f).parameters]
+
+
+def arguments(name, rng):
+    """What a case calls a function with, all by name."""
+    f, args, options = bound(CASES[name])
+    arrays = [jnp.asarray(a) for a in CASES[name].make_args(rng, np.float32)]
+    return {**inspect.signature(f).bind(*args, *arrays, **options).arguments}
+
+
+def call(name, given):
+    return getattr(F, name)(**given)
+
+
+@pytest.mark.parametrize("name", having("axis"))
+def test_axis_that_does_not_exist(name, rng):
+    with pytest.raises(ValueError, match=f"^{name}: axis 9 does not exist"):
+        call(name, arguments(name, rng) | {"axis": 9})
+
+
+# Of several arrays with shapes of their own: tests/test_errors_random.py has the errors of the attentions.
+ATTENTION = {"multi_head_attention", "additive_attention"}
+
+
+@pytest.mark.parametrize("name", sorted({*having("key")} - ATTENTION))
+@pytest.mark.parametrize("key", [0, None, jnp.ones(2), [1, 2]], ids=["int", "None", "floats", "list"])
+def test_key_of_the_wrong_kind(name, key, rng):
+    """Also where there is nothing to draw, so that it is found before training begins."""
+    with pytest.raises(TypeError, match=f"^{name}: key must be (a|one) jax.random.key, got"):
+        call(name, arguments(name, rng) | {"key": key})
+
+
+@pytest.mark.parametrize("name", sorted({*having("rate")} - ATTENTION))
+@pytest.mark.parametrize("rate", [-0.1, 1.5, float("nan")])
+def test_rate_that_is_no_probability(name, rate, rng):
+    with pytest.raises(ValueError, match=f"^{name}: rate must lie"):
+        call(name, arguments(name, rng) | {"rate": rate})
+
+
+@pytest.mark.parametrize("name", sorted({*having("where")} - ATTENTION))
+def test_mask_that_is_not_boolean(name, rng):
+    with pytest.raises(TypeError, match=f"^{name}: where must be boolean, got float32"):
+        call(name, arguments(name, rng) | {"where": jnp.ones((2, 3))})
+
+
+def second(name):
+    """The second array of a loss, which goes with the first."""
+    return list(inspect.signature(getattr(F, name)).parameters)[1]
+
+
+LOSSES = [n for n in having("where") if n.endswith(("_loss", "_divergence")) or "entropy" in n]
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_an_axis_too_many(name, rng):
+    """`(N, ..., 1)` beside `(N, ...)` is an error, and never a loss of all pairs."""
+    given = arguments(name, rng)
+    for axis in (-1, 0):
+        with pytest.raises(ValueError, match=f"^{name}: "):
+            call(name, given | {second(name): jnp.expand_dims(given[second(name)], axis)})
+
+
+INTEGER = [
+    n for n in having("labels")
+    if n in LOSSES and jnp.issubdtype(np.asarray(arguments(n, np.random.default_rng(0))["labels"]).dtype, jnp.integer)
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted({*INTEGER} - {"circle_loss", "multilabel_margin_loss"}))
+def test_label_that_is_no_class(name, rng):
+    """NaN for its example: under `jit` it can be told in no other way, and eager code does the same."""
+    given = arguments(name, rng)
+    for wrong in (-7, 10_000):
+        loss = call(name, given | {"labels": given["labels"].at[...].set(wrong)})
+        assert jnp.isnan(loss).any(), wrong
