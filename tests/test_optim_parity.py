@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from optim_parity import _defaults
 from optim_parity._golden import golden
 from optim_parity._grid import CASES, error, tolerance
 from optim_parity._run import ours
@@ -40,6 +41,22 @@ def test_table_in_the_manual_is_of_this_grid():
     libraries = {"torch": "PyTorch", "keras": "Keras", "optax": "Optax"}
     for (name, style), n in Counter((case.name, case.style) for case in CASES).items():
         assert f"| `{name}` | {libraries[style]} | {n} |" in page
+
+
+def test_table_of_defaults_in_the_manual():
+    """`python -m tests.optim_parity defaults` writes it."""
+    page = (Path(__file__).parents[1] / "docs" / "optim.md").read_text()
+    assert _defaults.table() in page
+
+
+def test_defaults_are_those_of_the_table():
+    """Given by name they change no bit, and another number does."""
+    for case in [case for case in CASES if not case.options]:
+        plain, named = ours(case, "float64"), _defaults.own(case.name, case.style)
+        assert np.array_equal(ours(case._replace(options=named), "float64"), plain), case.id
+        for option, value in named.items():
+            other = {option: {"min_dim_size_to_factor": 2, "min_scale": 4.0}.get(option, value / 2 or 0.25)}
+            assert not np.array_equal(ours(case._replace(options=named | other), "float64"), plain), (case.id, option)
 
 
 def test_other_options_give_other_parameters():

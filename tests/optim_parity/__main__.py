@@ -1,23 +1,39 @@
-"""Writes what the libraries compute to tests/golden_optim.npz, and the table of differences into docs/optim.md."""
+"""Writes what the libraries compute to tests/golden_optim.npz, and two tables into docs/optim.md.
 
+They are that of differences and that of defaults; `python -m tests.optim_parity defaults` writes the second alone.
+"""
+
+import sys
 from pathlib import Path
 
 import numpy as np
 
+from . import _defaults
 from ._golden import GOLDEN
 from ._grid import CASES, Case, error
 from ._run import ours, theirs
 
 PAGE = Path(__file__).parents[2] / "docs" / "optim.md"
 BEGIN, END = "<!-- written by python -m tests.optim_parity -->\n", "<!-- end -->\n"
+BEGIN_DEFAULTS = "<!-- written by python -m tests.optim_parity defaults -->\n"
 LIBRARIES = {"torch": "PyTorch", "keras": "Keras", "optax": "Optax"}
 
 
-def main() -> None:
-    exact = {case.id: theirs(case, "float64") for case in CASES}
-    np.savez_compressed(GOLDEN, **exact)
-    before, _, rest = PAGE.read_text().partition(BEGIN)
-    PAGE.write_text(before + BEGIN + table(exact) + END + rest.partition(END)[2])
+def main(only_defaults: bool) -> None:
+    page = replaced(PAGE.read_text(), BEGIN_DEFAULTS, _defaults.table())
+    if not only_defaults:
+        exact = {case.id: theirs(case, "float64") for case in CASES}
+        np.savez_compressed(GOLDEN, **exact)
+        page = replaced(page, BEGIN, table(exact))
+    PAGE.write_text(page)
+
+
+def replaced(page: str, begin: str, text: str) -> str:
+    """`page` with `text` between `begin` and the next end."""
+    before, mark, rest = page.partition(begin)
+    if not mark:
+        raise ValueError(f"{PAGE} has no line {begin!r}")
+    return before + begin + text + END + rest.partition(END)[2]
 
 
 def table(exact: dict[str, np.ndarray]) -> str:
@@ -38,4 +54,4 @@ def _errors(group: list[Case], exact: dict[str, np.ndarray]) -> list[float]:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:] == ["defaults"])
