@@ -103,7 +103,6 @@ KINKS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "pinball": (lambda x: kinks.pinball(x, -0.25, 0.75), lambda x: jnp.where(x > 0, 0.75, -0.25) * x),
     "bent_square": (lambda x: kinks.bent_square(x, 0.25, 0.75), lambda x: jnp.where(x > 0, 0.75, 0.25) * x**2),
     "huber": (lambda x: kinks.huber(x, 0.5), lambda x: jnp.where(jnp.abs(x) < 0.5, x**2, jnp.abs(x) - 0.25) / 2),
-    "smooth_absolute": (lambda x: kinks.smooth_absolute(x, 0.5), lambda x: jnp.sqrt(x**2 + 0.25)),
     "bounded": (lambda x: kinks.bounded(x, 0.5), lambda x: jnp.minimum(jnp.maximum(x, -0.5), 0.5)),
     "at_most": (lambda x: kinks.at_most(x, 9.0), lambda x: x * 1),
     "at_least": (lambda x: kinks.at_least(x, -9.0), lambda x: x * 1),

@@ -100,32 +100,6 @@ def _bounded_jvp(limit: float, primals: tuple[Array], tangents: tuple[Array]) ->
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
-def smooth_absolute(x: Array, eps: float) -> Array:
-    """`√(x² + eps²)`, though the squares may be beyond the dtype."""
-    unit, far = _charbonnier_range(x, eps)
-    size = jnp.abs(x) if unit == 1 else jnp.abs(x) / unit
-    near = jnp.minimum(size, far)  # beyond it eps has no part in the sum
-    root = jnp.sqrt(jnp.square(near) + (eps / unit) ** 2) + (size - near)
-    return root if unit == 1 else unit * root
-
-
-@smooth_absolute.defjvp
-def _smooth_absolute_jvp(eps: float, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-    (x,), (dx,) = primals, tangents
-    unit, far = _charbonnier_range(x, eps)
-    near = bounded(x if unit == 1 else x / unit, far)
-    slope = near / jnp.sqrt(jnp.square(near) + (eps / unit) ** 2)
-    return smooth_absolute(x, eps), dx * slope
-
-
-def _charbonnier_range(x: Array, eps: float) -> tuple[float, float]:
-    """The unit in which the square of eps is a normal number, and the size from which on it does not count."""
-    root = float(jnp.finfo(x.dtype).max) ** 0.5
-    unit = 1.0 if 1e3 / root < eps < 1e-12 * root else eps
-    return unit, root / 4 if unit == 1 else 2.0**30
-
-
-@partial(jax.custom_jvp, nondiff_argnums=(1,))
 def at_most(x: Array, most: float) -> Array:
     """`min(x, most)` with derivative 1 everywhere, at infinity too."""
     return jnp.minimum(x, most)
