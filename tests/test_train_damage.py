@@ -102,6 +102,14 @@ def test_damage_is_recognised_or_does_no_harm(how, whole, tmp_path, rng):
         assert any(path.startswith("arrays/d/") for path in recognised)
 
 
+def test_notes_that_orbax_would_not_open_the_folder_with(whole, tmp_path):
+    """One bit of a key in the notes, and `CheckpointManager` as it comes raises."""
+    shutil.copytree(whole, tmp_path / "run")
+    notes = tmp_path / "run" / "9" / "_CHECKPOINT_METADATA"
+    notes.write_text(notes.read_text().replace('"metrics"', '"metpics"'))
+    assert restored(tmp_path / "run") == (9, [])
+
+
 def test_changed_array_is_named(whole, tmp_path, monkeypatch):
     """Should Orbax read without complaint what was not written, the checksums tell."""
     true = _digest.digests

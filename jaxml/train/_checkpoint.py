@@ -58,7 +58,11 @@ class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
         self.folder = Path(folder).absolute()
         check_writable("checkpoint_dir", self.folder)
         self.ocp, self.kept = ocp, Kept(keep)
-        options = ocp.CheckpointManagerOptions(preservation_policy=self.kept, cleanup_tmp_directories=True)
+        # Lightweight: Orbax's own notes on each checkpoint are not read. They are not needed, and damaged ones would
+        # keep all of the folder from being opened.
+        options = ocp.CheckpointManagerOptions(
+            preservation_policy=self.kept, cleanup_tmp_directories=True, lightweight_initialize=True
+        )
         self.manager = ocp.CheckpointManager(self.folder, options=options)
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
