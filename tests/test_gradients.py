@@ -28,6 +28,7 @@ def test_gradient(case, rng):
         np.testing.assert_allclose(slope, (plus - minus) / (2 * step), rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", DIFFERENTIABLE, ids=str)
 def test_second_order(case, rng):
     """Reverse over reverse: `d/dx <grad f(x), v>` along a direction equals the difference of two gradients."""

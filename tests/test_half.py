@@ -7,7 +7,8 @@ from _case import TOLERANCE, assert_close, compiled, cotangents, doubles
 from cases import ALL
 
 
-@pytest.mark.parametrize("dtype", ["bfloat16", pytest.param("float16", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ALL, ids=str)
 def test_half(case, dtype, rng):
     args = case.make_args(rng, dtype)

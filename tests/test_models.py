@@ -169,6 +169,7 @@ def test_every_parameter_has_a_gradient(name):
         assert (leaf != before[path]).any(), jax.tree_util.keystr(path)
 
 
+@pytest.mark.slow
 def test_implementations_agree():
     """The whole network in stock XLA convolutions is the default one, up to rounding."""
     for name in ("cnn_separable", "mobilenet_v1"):

@@ -73,6 +73,7 @@ def test_threshold_kink():
     assert np.isnan(F.filter_response_norm(x.at[0, 0].set(jnp.nan), one, zero, zero)).any()
 
 
+@pytest.mark.slow
 def test_spectral_norm_converges(rng):
     """After many calls the kernel's largest singular value is 1, and evaluation changes nothing."""
     w = jnp.asarray(rng.standard_normal((3, 2, 4)).astype(np.float32))

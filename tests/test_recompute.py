@@ -69,6 +69,7 @@ def test_vmap_of_gradients(arrays, axes):
     equal(lambda f: jax.vmap(jax.grad(cubed(f), (0, 1, 2, 3)), axes), *mapped)
 
 
+@pytest.mark.slow
 def test_statistics_over_a_mapped_axis(arrays):
     x, *rest = arrays
     batches = jnp.stack([x, 2 * x + 1])

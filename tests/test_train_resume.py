@@ -191,7 +191,7 @@ def undisturbed(tmp_path_factory):
     return dict(np.load(folder / "alone.npz"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_signal_in_a_process_of_its_own(number, tmp_path, undisturbed):
     """It saves, says where, ends as the signal would, and goes on to the same bits."""
     child = start(tmp_path / "run", tmp_path / "run.npz", 6)

@@ -27,6 +27,7 @@ def test_jit(case, rng):
         assert_close(eager, case.reference(*doubles(args)), case.tolerance.get("float32", TOLERANCE["float32"]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", [case for case in ALL if case.batched], ids=str)
 def test_vmap(case, rng):
     args, one_by_one = stacked(case, rng)

@@ -130,4 +130,5 @@ def _product(predictions: Array, targets: Array, where: Array | None) -> Array:
 def _hinge(name: str, predictions: Array, targets: Array, where: Array | None, power: int) -> Array:
     check_same_shape(name, where, predictions=predictions, targets=targets)
     loss = above_zero(1 - _product(predictions, targets, where)) ** power
-    return rounded(mean_per_example(loss, where, capped=True), predictions)
+    # A square beyond the dtype leaves a mean beyond it too, unlike a difference that is infinite.
+    return rounded(mean_per_example(loss, where, capped=power == 1), predictions)

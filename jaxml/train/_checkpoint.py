@@ -66,7 +66,12 @@ class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
         self.manager = ocp.CheckpointManager(self.folder, options=options)
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        """What has begun is written, whatever ended the run; a failure of that hides no error that came before."""
+        """What has begun is written, whatever ended the run; a failure of that hides no error that came before.
+
+        After an error in a run of several processes nothing is waited for: a process that is gone would be.
+        """
+        if isinstance(error, Exception) and jax.process_count() > 1:
+            return
         try:
             self.wait()
         except OSError as failure:
