@@ -154,6 +154,7 @@ def test_with_nothing_to_resume_a_run_begins_anew(fake, tmp_path):
         (lambda header: header.update(code="abc"), "the code has changed"),
     ],
 )
+@pytest.mark.slow
 def test_another_runs_rows_are_refused_with_the_reason(change, reason, stopped, fake, tmp_path):
     path = tmp_path / PARTIAL
     first, *rest = path.read_text().splitlines()

@@ -152,6 +152,7 @@ def orders(fn, x):
 
 @pytest.mark.parametrize("dtype", ["float32", *SLOW])
 @pytest.mark.parametrize("name", SWEPT)
+@pytest.mark.slow
 def test_edges(name, dtype):
     run = jax.jit(jax.vmap(partial(orders, SWEPT[name])))
     info = jnp.finfo(dtype)

@@ -38,6 +38,7 @@ def counted(name, shape, options, **count_options):
     ("name", "options", "resolution", "exact", "paper"),
     [pytest.param(*row, marks=pytest.mark.slow if row[1] else ()) for row in MOBILENETS],
 )
+@pytest.mark.slow
 def test_mobilenet(name, options, resolution, exact, paper):
     cost = counted(name, (1, resolution, resolution, 3), options, params="params")
     assert (cost.macs, cost.uncounted) == (exact, {})
@@ -73,6 +74,7 @@ def test_batch_norm_and_activations_add_no_macs():
 
 
 @pytest.mark.parametrize("implementation", [None, "xla", "shift"])
+@pytest.mark.slow
 def test_the_implementation_does_not_change_the_cost(implementation):
     """They compute the same; with padding left out too."""
     options = {"implementation": implementation}

@@ -19,6 +19,7 @@ def fused(x, w, b, labels, **options):
 
 
 @pytest.mark.parametrize("options", [{}, {"label_smoothing": 0.1, "ignore_index": 2}], ids=["plain", "options"])
+@pytest.mark.slow
 def test_chunks_change_nothing(options, rng, monkeypatch):
     """300 classes in chunks of 128, 128 and 44, against the two functions, in float64."""
     monkeypatch.setattr(module, "LOGITS", 128)

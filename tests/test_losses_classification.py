@@ -18,6 +18,7 @@ MASKED = {
 
 
 @pytest.mark.parametrize("name", MASKED)
+@pytest.mark.slow
 def test_what_is_masked_does_not_count(name, rng):
     """Not even NaN; an example of which nothing is left costs 0 with gradient 0."""
     loss, shape = getattr(F, name), MASKED[name]

@@ -29,6 +29,7 @@ def ends(dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
+@pytest.mark.slow
 def test_directions_at_the_edges(dtype):
     """Also their derivatives are finite, to the second order."""
     with jax.enable_x64(True):
@@ -56,6 +57,7 @@ def test_zero_vector():
     "dtype", ["float32", "float16", *(pytest.param(name, marks=pytest.mark.slow) for name in ("float64", "bfloat16"))]
 )
 @pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.slow
 def test_distance_at_the_edges(order, dtype):
     """Equal rows have derivative 0 in both orders; a distance at the end of the dtype is not inf."""
     big = float(jnp.finfo(dtype).max)

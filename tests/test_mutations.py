@@ -83,6 +83,7 @@ def test_the_suite_is_as_large_as_promised():
     ],
 )
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.slow
 def test_the_report_names_the_place(base, mutation, n, path, index, dtype):
     """The one leaf that is wrong, and where one element alone is, that element."""
     case = mutations.mutant("", base, mutation, n, dtype)

@@ -135,6 +135,7 @@ def test_plain_layer_is_its_functional(case, train):
 
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
 @pytest.mark.parametrize("case", CASES)
+@pytest.mark.slow
 def test_half_input_runs_in_half(case, dtype):
     """Parameters stay float32; the call sees their rounded copies."""
     make, shape, function = CASES[case]

@@ -256,6 +256,7 @@ def test_is_its_functional(case):
 @pytest.mark.parametrize(
     "case", [pytest.param(case, marks=() if case in QUICK else pytest.mark.slow) for case in CASES]
 )
+@pytest.mark.slow
 def test_half(case):
     """Parameters stay what they are, and the call computes in the input's dtype, or in the one that is asked for."""
     layer = make(case)
@@ -274,6 +275,7 @@ def test_half(case):
 
 
 @pytest.mark.parametrize("case", CASES)
+@pytest.mark.slow
 def test_functionalized(case):
     """Compiled, it is the layer; a finite gradient reaches every parameter; there are as many as there should be."""
     layer, x, options = make(case), CASES[case].x, CASES[case].options

@@ -65,6 +65,7 @@ def test_is_its_functional(case):
 
 
 @pytest.mark.parametrize("case", CASES)
+@pytest.mark.slow
 def test_functionalized(case):
     """The key is state: the same state gives the same draw, the one that comes back another."""
     apply, params, state = nn.functionalize(CASES[case][0]())

@@ -23,6 +23,7 @@ def params(dtype="float32"):
 
 
 @every
+@pytest.mark.slow
 def test_second_call_does_not_recompile(name, style):
     """With a schedule, and the state of one call given to the next."""
     tx = getattr(optim, name)(optax.linear_schedule(0.1, 0.0, 10), style=style)

@@ -14,6 +14,7 @@ GOLDEN = _golden.load()
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, _golden.DRAWS))])
 @pytest.mark.parametrize("claim", CLAIMS, ids=str)
+@pytest.mark.slow
 def test_claim_holds_on_kept_results(claim, seed):
     options, arrays = claim.draw(seed)
     with jax.enable_x64(True):

@@ -33,6 +33,7 @@ def check_sums(table, cost, params):
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.slow if "v1_0" in name else ()) for name in models.names()]
 )
+@pytest.mark.slow
 def test_rows_add_up(name, backward):
     def build():
         return models.create(name, rngs=nnx.Rngs(0))

@@ -75,6 +75,7 @@ FILES = 15
 
 
 @pytest.mark.parametrize("how", ["missing", "cut short", "bits", pytest.param("every file", marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_damage_is_recognised_or_does_no_harm(how, whole, tmp_path, rng):
     """Of every file of the newest checkpoint, and of every folder: never is anything read that was not written."""
     paths = sorted(path.relative_to(whole / "9") for path in (whole / "9").rglob("*"))
@@ -160,6 +161,7 @@ def test_checkpoint_of_a_later_format(whole, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int8", "bool", "complex64"])
+@pytest.mark.slow
 def test_digest_sees_changed_and_moved_words(dtype, rng):
     a = np.asarray(jnp.asarray(rng.integers(0, 2, size=(64, 32)), dtype))
     want = _digest.digests([a])

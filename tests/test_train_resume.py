@@ -120,6 +120,7 @@ ALIKE = {"with where", "its iterator", "Grain IterDataset", "two mappings"}
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in ALIKE)) for n in STREAMS])
+@pytest.mark.slow
 def test_streams_go_on_where_they_were(name, tmp_path):
     make, options = STREAMS[name]
     options = {"epochs": 3, "checkpoint_every": 1, "keep": 100, **options}

@@ -19,6 +19,7 @@ def stacked(case, rng):
 
 
 @pytest.mark.parametrize("case", ALL, ids=str)
+@pytest.mark.slow
 def test_jit(case, rng):
     args = case.make_args(rng, "float32")
     eager = case.fn(*map(jnp.asarray, args))
