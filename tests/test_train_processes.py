@@ -165,7 +165,8 @@ def test_port_that_is_taken():
         port = taken.getsockname()[1]
         worker = Worker({"epochs": 1, "initialization_timeout": 5}, 0, 2, port)
         assert worker.wait(BOUND) == 1
-    assert f"RuntimeError: initialize_distributed: localhost:{port} is taken" in worker.errors
+    said = f"localhost:{port} is taken or not to be had (Address already in use); choose another port"
+    assert f"RuntimeError: initialize_distributed: {said}" in worker.errors
 
 
 A, N, I = "JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID"  # noqa: E741

@@ -49,6 +49,8 @@ def initialize_distributed(*, initialization_timeout: int = 300, heartbeat_timeo
         return False
     if options.get("process_id"):
         _wait_for_coordinator(options["coordinator_address"], initialization_timeout)
+    elif options:
+        _check_port(options["coordinator_address"])
     left = max(1, round(initialization_timeout - (time.monotonic() - start)))
     where = f" at {options['coordinator_address']}" if options else ""
     words = (
@@ -72,7 +74,9 @@ def initialize_distributed(*, initialization_timeout: int = 300, heartbeat_timeo
     except RuntimeError as error:
         if not options and "before any JAX calls" in str(error) and not any(name in os.environ for name in CLUSTERS):
             return False
-        raise RuntimeError(f"initialize_distributed: {_reason(str(error), options)}") from error
+        reason = "JAX has already begun to compute: this call must come first, before any array is made"
+        reason = reason if "before any JAX calls" in str(error) else str(error)
+        raise RuntimeError(f"initialize_distributed: {reason}") from error
     sys.excepthook = _leaving(sys.excepthook)
     return jax.process_count() > 1
 
@@ -107,6 +111,19 @@ def _of_plain_machines() -> dict[str, Any]:
     }
 
 
+def _check_port(address: str) -> None:
+    """JAX would raise too, but what it has begun by then may crash the process on its way out."""
+    both = socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if both else socket.AF_INET
+    try:
+        socket.create_server(("", int(address.rpartition(":")[2])), family=family, dualstack_ipv6=both).close()
+    except OSError as error:
+        raise RuntimeError(
+            f"initialize_distributed: {address} is taken or not to be had ({os.strerror(error.errno)}); "
+            f"choose another port for {ADDRESS}"
+        ) from error
+
+
 def _wait_for_coordinator(address: str, timeout: float) -> None:
     """Until it listens. JAX would end the process instead of raising."""
     host, _, port = address.rpartition(":")
@@ -123,14 +140,6 @@ def _wait_for_coordinator(address: str, timeout: float) -> None:
                     f"({error}); is process 0 started, and {ADDRESS} its address?"
                 ) from error
         time.sleep(0.1)
-
-
-def _reason(error: str, options: dict[str, Any]) -> str:
-    if "before any JAX calls" in error:
-        return "JAX has already begun to compute: this call must come first, before any array is made"
-    if "RPC server" in error:
-        return f"{options.get('coordinator_address', 'the port')} is taken; choose another port for {ADDRESS}"
-    return error
 
 
 def _leaving(hook: Any) -> Any:
