@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 from jaxml.functional._checks import check_above, check_equal, check_float, check_positive, check_rank, check_within
 from jaxml.functional._dropout import checked_key
 from jaxml.functional._dtypes import wide, wide_dtype
+from jaxml.functional._explicit import along
 
 
 def _checked(function: str, key: Any, x: Array, targets: Array, alpha: float) -> Array:
@@ -25,7 +26,11 @@ def _checked(function: str, key: Any, x: Array, targets: Array, alpha: float) ->
 
 def _mix(a: Array, order: Array, share: Array) -> Array:
     share = share.astype(wide_dtype(a.dtype))
-    return (share * wide(a) + (1 - share) * wide(a[order])).astype(a.dtype)
+    return (share * wide(a) + (1 - share) * wide(_ordered(a, order))).astype(a.dtype)
+
+
+def _ordered(a: Array, order: Array) -> Array:
+    return along(a, lambda a, order: a[order], a, order)
 
 
 def mixup(
@@ -79,9 +84,8 @@ def cutmix(
         length = (size * side).astype(jnp.int32)
         start = jax.random.randint(k, (), 0, size, jnp.int32) - length // 2
         places = jnp.arange(size, dtype=jnp.int32)
-        along = ((places >= start) & (places < start + length)).reshape(shape)
-        inside = inside & along
-    mixed = jnp.where(inside, x[order], x)
+        inside = inside & ((places >= start) & (places < start + length)).reshape(shape)
+    mixed = jnp.where(inside, _ordered(x, order), x)
     return mixed, _mix(targets, order, 1 - jnp.mean(inside, dtype=dtype))
 
 

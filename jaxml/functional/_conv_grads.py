@@ -1,6 +1,7 @@
 """The two gradients of a convolution as functions of their own: with respect to its input and to its kernel."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import jax
 from jaxtyping import Array, Float
@@ -8,6 +9,7 @@ from jaxtyping import Array, Float
 from jaxml.functional._adjoint import adjoint
 from jaxml.functional._checks import check_equal, check_float, check_positive, check_rank
 from jaxml.functional._conv import convolve
+from jaxml.functional._explicit import along
 from jaxml.functional._padding import Padding, to_tuple
 
 
@@ -144,7 +146,8 @@ def _input_grad(f, form, dy, w, input_size, stride, padding, dilation, groups) -
     check_rank(f, "w", w, n + 2, f"({', '.join(['k'] * n)}, C_in/groups, C_out)")
     check_positive(f, "groups", (groups,))
     x = (dy.shape[0], *to_tuple(f, "input_size", input_size, n), w.shape[-2] * groups)
-    return _adjoint(f, lambda x: convolve(f, form, x, w, None, stride, padding, dilation, groups), x, dy)
+    conv = partial(convolve, f, form, b=None, stride=stride, padding=padding, dilation=dilation, groups=groups)
+    return along(dy, lambda w, dy: _adjoint(f, lambda x: conv(x, w), x, dy), w, dy)
 
 
 def _weight_grad(f, form, x, dy, window, stride, padding, dilation, groups) -> jax.Array:
@@ -154,7 +157,8 @@ def _weight_grad(f, form, x, dy, window, stride, padding, dilation, groups) -> j
     check_rank(f, "dy", dy, n + 2, form.replace("C", "O"))
     check_positive(f, "groups", (groups,))
     w = (*to_tuple(f, "window", window, n), max(x.shape[-1] // groups, 1), dy.shape[-1])
-    return _adjoint(f, lambda w: convolve(f, form, x, w, None, stride, padding, dilation, groups), w, dy)
+    conv = partial(convolve, f, form, b=None, stride=stride, padding=padding, dilation=dilation, groups=groups)
+    return along(None, lambda x, dy: _adjoint(f, lambda w: conv(x, w), w, dy), x, dy)
 
 
 def _adjoint(f: str, conv: Callable[[jax.Array], jax.Array], shape: tuple[int, ...], dy: jax.Array) -> jax.Array:

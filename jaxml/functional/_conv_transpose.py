@@ -12,6 +12,7 @@ from jaxml.functional._adjoint import adjoint
 from jaxml.functional._channels import per_channel
 from jaxml.functional._checks import check_choice, check_equal, check_positive
 from jaxml.functional._conv import check_operands
+from jaxml.functional._explicit import along
 from jaxml.functional._padding import Padding, explicit_pads, same_pads, to_tuple
 from jaxml.functional._window import Window
 
@@ -152,7 +153,7 @@ def _is_depthwise(x: jax.Array, w: jax.Array, window: Window, groups: int) -> bo
 def _depthwise(x: jax.Array, w: jax.Array, window: Window) -> jax.Array:
     """As the transpose of jaxml's own, which XLA:CPU computes far faster than a convolution with as many groups."""
     image = (x.shape[0], *window.spatial, x.shape[-1])
-    return adjoint(lambda image: primitives.conv(image, w, window, "auto"), image, x)
+    return along(x, lambda x, w: adjoint(lambda image: primitives.conv(image, w, window, "auto"), image, x), x, w)
 
 
 def _xla(x: jax.Array, w: jax.Array, window: Window, groups: int) -> jax.Array:

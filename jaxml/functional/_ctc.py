@@ -1,11 +1,14 @@
 """Connectionist temporal classification: the probability of a sequence of labels, over all its alignments."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Integer
 
 from jaxml.functional._checks import check_equal, check_float, check_rank
 from jaxml.functional._classes import check_labels, log_probabilities
+from jaxml.functional._explicit import along
 from jaxml.functional._per_example import rounded
 from jaxml.functional._softmax import check_where
 
@@ -42,13 +45,24 @@ def ctc_loss(
     3.0
     """
     _check(logits, labels, lengths, label_lengths, blank, where)
-    (n, steps, classes), s = logits.shape, labels.shape[1]
+    n, steps, _ = logits.shape
     labels = labels.astype(jnp.int32)
     lengths = jnp.full((n,), steps, jnp.int32) if lengths is None else lengths.astype(jnp.int32)
-    label_lengths = jnp.full((n,), s, jnp.int32) if label_lengths is None else label_lengths.astype(jnp.int32)
+    label_lengths = (
+        jnp.full((n,), labels.shape[1], jnp.int32) if label_lengths is None else label_lengths.astype(jnp.int32)
+    )
     if where is not None:
         logits = jnp.where(where[:, None, None], logits, 0)
     log_p = jnp.maximum(log_probabilities(logits, 2, None), NEVER)
+    loss = along(logits, partial(_paths, blank), log_p, labels, lengths, label_lengths)
+    if where is not None:
+        loss = jnp.where(where, loss, 0)
+    return rounded(loss, logits)
+
+
+def _paths(blank: int, log_p: Array, labels: Array, lengths: Array, label_lengths: Array) -> Array:
+    """Minus the logarithm of the probability of all paths, from that of every class in every step."""
+    (n, steps, classes), s = log_p.shape, labels.shape[1]
     real = jnp.arange(s, dtype=jnp.int32)[None, :] < label_lengths[:, None]
     bad = jnp.any(real & ((labels < 0) | (labels >= classes) | (labels == blank)), 1)
     # (T, N, ...): what each step pays for each label, and for the blank.
@@ -78,10 +92,7 @@ def ctc_loss(
     at_end = jnp.concatenate([last, last[:, 1:]], 1)
     total = jax.nn.logsumexp(jnp.where(at_end, ends, never), 1)
     loss = jnp.where(total > NEVER / 2, -total, jnp.finfo(log_p.dtype).max)
-    loss = jnp.where(bad, jnp.nan, loss)
-    if where is not None:
-        loss = jnp.where(where, loss, 0)
-    return rounded(loss, logits)
+    return jnp.where(bad, jnp.nan, loss)
 
 
 def _check(

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, Int
 
 from jaxml.functional._checks import check_choice, check_equal, check_float, check_rank, check_within
 from jaxml.functional._dtypes import wide
+from jaxml.functional._explicit import along
 
 
 def _checked(function: str, indices: Any, w: Any, padding_index: int | None) -> int | None:
@@ -26,7 +27,8 @@ def _checked(function: str, indices: Any, w: Any, padding_index: int | None) -> 
 
 
 def _rows(w: Array, indices: Array) -> Array:
-    return w.at[indices].get(mode="fill", fill_value=jnp.nan, wrap_negative_indices=False)
+    read = lambda w, i: w.at[i].get(mode="fill", fill_value=jnp.nan, wrap_negative_indices=False)  # noqa: E731
+    return along(indices, read, w, indices)
 
 
 def embedding(

@@ -7,6 +7,7 @@ from jaxml.functional._checks import check_equal, check_float, check_rank, check
 from jaxml.functional._class_costs import class_costs
 from jaxml.functional._classes import check_class_weights, check_labels, nan_outside, not_ignored
 from jaxml.functional._dtypes import wide, wide_dtype
+from jaxml.functional._explicit import along
 from jaxml.functional._per_example import mean_per_example, rounded
 from jaxml.functional._softmax import check_where
 
@@ -57,7 +58,9 @@ def linear_cross_entropy(
     shares = None
     if label_smoothing:
         shares = jnp.ones(classes, wide_dtype(x.dtype)) if class_weights is None else wide(class_weights)
-    loss, uniform = class_costs(x.reshape(-1, x.shape[-1]), w, b, shares, numbers, _width(classes, numbers.shape[0]))
+    width = _width(classes, numbers.shape[0])
+    rows = x.reshape(-1, x.shape[-1])
+    loss, uniform = along(rows, lambda *operands: class_costs(*operands, width), rows, w, b, shares, numbers)
     if class_weights is not None:
         loss = loss * jnp.take(wide(class_weights), numbers, mode="clip")
     if label_smoothing:

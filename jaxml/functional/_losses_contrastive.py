@@ -14,6 +14,7 @@ from jaxml.functional._checks import check_above, check_equal, check_float, chec
 from jaxml.functional._classes import check_labels, chosen
 from jaxml.functional._distances import check_vectors, unit
 from jaxml.functional._dtypes import wide
+from jaxml.functional._explicit import along
 from jaxml.functional._per_example import rounded
 from jaxml.functional._softmax import check_where, shifted_exponentials
 
@@ -43,10 +44,13 @@ def info_nce_loss(
     name = "info_nce_loss"
     _check_batch(name, where, queries=queries, keys=keys)
     check_above(name, "temperature", temperature, 0)
-    q, k = _units(where, queries, keys)
-    n = len(q)
-    counts = jnp.ones((n, n), bool) if where is None else where[:, None] & where[None]
-    return rounded(_cross_entropy(q @ k.T / temperature, jnp.eye(n, dtype=bool), counts), queries)
+
+    def loss(q: Array, k: Array, where: Array | None) -> Array:
+        n = len(q)
+        counts = jnp.ones((n, n), bool) if where is None else where[:, None] & where[None]
+        return _cross_entropy(q @ k.T / temperature, jnp.eye(n, dtype=bool), counts)
+
+    return rounded(along(queries, loss, *_units(where, queries, keys), where), queries)
 
 
 def nt_xent_loss(
@@ -72,15 +76,18 @@ def nt_xent_loss(
     name = "nt_xent_loss"
     _check_batch(name, where, x1=x1, x2=x2)
     check_above(name, "temperature", temperature, 0)
-    views = jnp.concatenate(_units(where, x1, x2))
-    n = len(x1)
-    itself = jnp.eye(2 * n, dtype=bool)
-    counts = ~itself
-    if where is not None:
-        both = jnp.concatenate([where, where])
-        counts = counts & both[:, None] & both[None]
-    loss = _cross_entropy(views @ views.T / temperature, jnp.roll(itself, n, 1), counts)
-    return rounded((loss[:n] + loss[n:]) / 2, x1)
+
+    def loss(x1: Array, x2: Array, where: Array | None) -> Array:
+        views, n = jnp.concatenate([x1, x2]), len(x1)
+        itself = jnp.eye(2 * n, dtype=bool)
+        counts = ~itself
+        if where is not None:
+            both = jnp.concatenate([where, where])
+            counts = counts & both[:, None] & both[None]
+        loss = _cross_entropy(views @ views.T / temperature, jnp.roll(itself, n, 1), counts)
+        return (loss[:n] + loss[n:]) / 2
+
+    return rounded(along(x1, loss, *_units(where, x1, x2), where), x1)
 
 
 def circle_loss(
@@ -112,16 +119,19 @@ def circle_loss(
     check_equal(name, "the shape of labels", labels.shape, embeddings.shape[:1], embeddings=embeddings, labels=labels)
     check_above(name, "margin", margin, 0, 1)
     check_above(name, "scale", scale, 0)
-    (x,) = _units(where, embeddings)
-    cos = x @ x.T
-    fixed = jax.lax.stop_gradient(cos)
-    same = labels[:, None] == labels[None]
-    counts = jnp.ones_like(same) if where is None else where[:, None] & where[None]
-    positive, negative = same & counts & ~jnp.eye(len(x), dtype=bool), ~same & counts
-    pull = -scale * jnp.maximum(1 + margin - fixed, 0) * (cos - (1 - margin))
-    push = scale * jnp.maximum(fixed + margin, 0) * (cos - margin)
-    loss = jax.nn.softplus(_logsumexp(pull, positive) + _logsumexp(push, negative))
-    return rounded(jnp.where(jnp.any(positive, 1) & jnp.any(negative, 1), loss, 0), embeddings)
+
+    def loss(x: Array, labels: Array, where: Array | None) -> Array:
+        cos = x @ x.T
+        fixed = jax.lax.stop_gradient(cos)
+        same = labels[:, None] == labels[None]
+        counts = jnp.ones_like(same) if where is None else where[:, None] & where[None]
+        positive, negative = same & counts & ~jnp.eye(len(x), dtype=bool), ~same & counts
+        pull = -scale * jnp.maximum(1 + margin - fixed, 0) * (cos - (1 - margin))
+        push = scale * jnp.maximum(fixed + margin, 0) * (cos - margin)
+        loss = jax.nn.softplus(_logsumexp(pull, positive) + _logsumexp(push, negative))
+        return jnp.where(jnp.any(positive, 1) & jnp.any(negative, 1), loss, 0)
+
+    return rounded(along(embeddings, loss, *_units(where, embeddings), labels, where), embeddings)
 
 
 def arcface_logits(

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxml.functional._checks import check_choice, check_equal, check_positive
+from jaxml.functional._explicit import along
 from jaxml.functional._padding import Padding, explicit_pads, to_tuple
 from jaxml.functional._pool_windows import Window, fold, padded, resolve_windows, spatial_axes
 
@@ -165,10 +166,14 @@ def _unpool(name: str, x: Array, indices: Array, window, stride, padding, output
     count, positions, channels = x.shape[0], math.prod(spatial), x.shape[-1]
     batch = np.arange(count, dtype=np.int32)[:, None, None]
     channel = np.arange(channels, dtype=np.int32)[None, None, :]
-    flat = jnp.zeros((count, math.prod(sizes), channels), x.dtype)
-    places = indices.reshape(count, positions, channels)
-    flat = flat.at[batch, places, channel].set(x.reshape(count, positions, channels), mode="drop")
-    return flat.reshape(count, *sizes, channels)
+
+    def scattered(x: Array, indices: Array) -> Array:
+        flat = jnp.zeros((count, math.prod(sizes), channels), x.dtype)
+        places = indices.reshape(count, positions, channels)
+        flat = flat.at[batch, places, channel].set(x.reshape(count, positions, channels), mode="drop")
+        return flat.reshape(count, *sizes, channels)
+
+    return along(x, scattered, x, indices)
 
 
 def _check_indices(name: str, x: Array, indices: Array) -> None:

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Shaped
 
 from jaxml.functional._checks import check_equal, check_positive, check_rank, check_some_axis
+from jaxml.functional._explicit import along
 
 
 def pixel_shuffle(x: Shaped[Array, "N H W C"], *, upscale_factor: int) -> Shaped[Array, "N h w c"]:
@@ -25,8 +26,8 @@ def pixel_shuffle(x: Shaped[Array, "N H W C"], *, upscale_factor: int) -> Shaped
     check_positive("pixel_shuffle", "upscale_factor", (upscale_factor,))
     (n, height, width, channels), r = x.shape, upscale_factor
     check_equal("pixel_shuffle", f"the channels of x left over by {r}*{r}", channels % (r * r), 0, x=x)
-    blocks = x.reshape(n, height, width, channels // (r * r), r, r)
-    return blocks.transpose(0, 1, 4, 2, 5, 3).reshape(n, height * r, width * r, channels // (r * r))
+    blocks, whole = (n, height, width, channels // (r * r), r, r), (n, height * r, width * r, channels // (r * r))
+    return along(x, lambda x: x.reshape(blocks).transpose(0, 1, 4, 2, 5, 3).reshape(whole), x)
 
 
 def pixel_unshuffle(x: Shaped[Array, "N H W C"], *, downscale_factor: int) -> Shaped[Array, "N h w c"]:
@@ -43,8 +44,8 @@ def pixel_unshuffle(x: Shaped[Array, "N H W C"], *, downscale_factor: int) -> Sh
     check_positive("pixel_unshuffle", "downscale_factor", (downscale_factor,))
     (n, height, width, channels), r = x.shape, downscale_factor
     check_equal("pixel_unshuffle", f"the spatial size of x left over by {r}", (height % r, width % r), (0, 0), x=x)
-    blocks = x.reshape(n, height // r, r, width // r, r, channels)
-    return blocks.transpose(0, 1, 3, 5, 2, 4).reshape(n, height // r, width // r, channels * r * r)
+    blocks, whole = (n, height // r, r, width // r, r, channels), (n, height // r, width // r, channels * r * r)
+    return along(x, lambda x: x.reshape(blocks).transpose(0, 1, 3, 5, 2, 4).reshape(whole), x)
 
 
 def channel_shuffle(x: Shaped[Array, "*axes C"], *, groups: int) -> Shaped[Array, "*axes C"]:

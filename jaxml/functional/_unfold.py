@@ -10,6 +10,7 @@ from jaxml.functional._adjoint import adjoint
 from jaxml.functional._checks import check_equal, check_float, check_rank
 from jaxml.functional._conv import patches
 from jaxml.functional._dtypes import wide
+from jaxml.functional._explicit import along
 from jaxml.functional._padding import Padding, resolve_padding, to_tuple
 from jaxml.functional._window import Window
 
@@ -70,7 +71,7 @@ def fold(
     taps = math.prod(geometry.kernel)
     check_equal("fold", f"the last axis of y left over by {taps} taps", y.shape[-1] % taps, 0, y=y)
     image = (y.shape[0], *size, y.shape[-1] // taps)
-    return adjoint(partial(patches, window=geometry), image, wide(y)).astype(y.dtype)
+    return along(y, lambda y: adjoint(partial(patches, window=geometry), image, y), wide(y)).astype(y.dtype)
 
 
 def _window(f, spatial, window, stride, padding, dilation) -> Window:
