@@ -9,7 +9,7 @@ from cases import ALL
 
 @pytest.mark.parametrize("case", [case for case in ALL if case.reference], ids=str)
 def test_value(case, rng):
-    """In float64; `test_jit` compares float32 and `test_half` the half precisions."""
+    """In float64; `test_jit_vmap_and_scan` compares float32 and `test_half` the half precisions."""
     args = case.make_args(rng, "float64")
     with jax.enable_x64(True):
         got, _ = compiled(case)(cotangents(case, args, rng), *args)
