@@ -48,6 +48,14 @@ class Layer:
 """
 
 
+UNLOADABLE = {
+    "lacks": "import json\nimport no_such_library",
+    "fails": "import json\ndef start():\n    return json.loads('{')\nVALUE = start()",
+    "typo": "def f(x:\n    return x",
+    "leaves": "import sys\nsys.exit(3)",
+}
+
+
 @pytest.fixture(scope="module", autouse=True)
 def user_module(tmp_path_factory):
     """A package of the user's in the working directory."""
@@ -55,6 +63,8 @@ def user_module(tmp_path_factory):
     (folder / "cli_pkg").mkdir()
     (folder / "cli_pkg" / "__init__.py").write_text("")
     (folder / "cli_pkg" / "mine.py").write_text(MODULE)
+    for name, text in UNLOADABLE.items():
+        (folder / "cli_pkg" / f"{name}.py").write_text(text)
     np.savez(folder / "args.npz", x=np.ones((3, 4), np.float32), w=np.ones((4, 2), np.float32))
     np.savez(folder / "empty.npz")
     (folder / "broken.npz").write_bytes(b"PK\x03\x04 not a zip")
@@ -153,12 +163,29 @@ def test_bad_call(arguments, message):
         ("cli_pkg.mine.deep:f", "cli_pkg.mine is not a package"),
         ("cli_pkg.mine:plian", "cli_pkg.mine has no 'plian'; did you mean plain?"),
         ("cli_pkg.mine:Layer.cal", "cli_pkg.mine:Layer has no 'cal'; did you mean call?"),
+        ("cli_pkg.mine:__name__", "'cli_pkg.mine:__name__' must be a function, got str"),
+        (
+            "cli_pkg.lacks:f",
+            "importing cli_pkg.lacks fails: ModuleNotFoundError: No module named 'no_such_library' "
+            "(HERE/lacks.py, line 2: import no_such_library)",
+        ),
+        ("cli_pkg.fails:f", "double quotes: line 1 column 2 (char 1) (HERE/fails.py, line 3: return json.loads('{'))"),
+        ("cli_pkg.typo:f", "SyntaxError: '(' was never closed (HERE/typo.py, line 1)"),
+        ("cli_pkg.leaves:f", "importing cli_pkg.leaves fails: SystemExit: 3 (HERE/leaves.py, line 2: sys.exit(3))"),
     ],
 )
-def test_malformed_name(spec, message):
+def test_malformed_name(spec, message, user_module):
     with pytest.raises(LoadError) as caught:
         load_object(spec)
-    assert message in str(caught.value)
+    assert message.replace("HERE", str(user_module / "cli_pkg")) in str(caught.value)
+
+
+def test_module_that_fails_is_no_traceback():
+    result = run("cli_pkg.fails:f", "--shape", "3")
+    assert result.exit_code == 2 and "Traceback" not in result.output
+    assert "importing cli_pkg.fails fails: json.decoder.JSONDecodeError" in " ".join(
+        result.output.replace("│", " ").split()
+    )
 
 
 def test_all_reports_and_fails_with_the_worst(monkeypatch):
