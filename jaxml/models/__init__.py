@@ -12,6 +12,8 @@ from jaxml.models._registry import ModelInfo as ModelInfo
 from jaxml.models._registry import create as create
 from jaxml.models._registry import info as info
 from jaxml.models._registry import names as names
+from jaxml.models._resnet import ResNet as ResNet
+from jaxml.models._resnet_config import ResNetConfig as ResNetConfig
 
 __all__ = [  # noqa: RUF022  (in the order of sorted(), as in every other package here)
     "CNN",
@@ -23,6 +25,8 @@ __all__ = [  # noqa: RUF022  (in the order of sorted(), as in every other packag
     "MobileNetV1",
     "MobileNetV1Config",
     "ModelInfo",
+    "ResNet",
+    "ResNetConfig",
     "create",
     "info",
     "names",

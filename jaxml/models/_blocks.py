@@ -1,8 +1,10 @@
 """The two blocks that standard and separable networks are built of, with one call signature so that they swap."""
 
 from collections.abc import Callable, Sequence
-from typing import TypedDict
+from itertools import pairwise
+from typing import NamedTuple, NotRequired, TypedDict
 
+import jax
 from flax import nnx
 from jaxtyping import Array, Float
 
@@ -10,9 +12,34 @@ import jaxml.functional as F
 from jaxml import nn
 from jaxml.functional._checks import check_choice
 from jaxml.functional._padding import Padding
-from jaxml.nn._scope import scope, within
+from jaxml.nn._scope import scope, scope_name, within
 
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"relu": F.relu, "relu6": F.relu6}
+
+def _identity(x: Array) -> Array:
+    return x
+
+
+# "none" is for the layers that a network leaves linear: the last before a residual is added.
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"relu": F.relu, "relu6": F.relu6, "none": _identity}
+
+
+class Layer(NamedTuple):
+    """`activation(norm(conv(x)))`; the activation is a name in `ACTIVATIONS`."""
+
+    conv: nn.Conv | nn.DepthwiseConv
+    norm: nn.BatchNorm
+    activation: str
+
+
+class BlockOptions(TypedDict):
+    """What all blocks of a network share."""
+
+    padding: Padding
+    activation: str
+    momentum: float
+    eps: float
+    axis_name: NotRequired[str | None]
+    implementation: str | None
 
 
 def check_options(block: str, activation: str, implementation: str | None) -> str | None:
@@ -26,42 +53,42 @@ def check_options(block: str, activation: str, implementation: str | None) -> st
     return "xla" if implementation == "xla" else None
 
 
-class BlockOptions(TypedDict):
-    """What all blocks of a network share."""
-
-    padding: Padding
-    activation: str
-    momentum: float
-    eps: float
-    implementation: str | None
+def norm_act(norm: nn.BatchNorm, activation: str, x: Array, *, train: bool) -> Array:
+    """`activation(norm(x))`, all of it in the scope of the norm."""
+    with scope(norm):
+        return ACTIVATIONS[activation](norm(x, train=train))
 
 
-Layer = tuple[nn.Conv | nn.DepthwiseConv, nn.BatchNorm]
+def norm_act_conv(
+    norm: nn.BatchNorm,
+    activation: str,
+    conv: nn.Conv | nn.DepthwiseConv,
+    x: Array,
+    *,
+    train: bool,
+    recompute: bool = True,
+) -> Array:
+    """`conv(activation(norm(x)))`; with `recompute` by `F.batch_norm_conv`, whose backward pass keeps x alone."""
+    if not recompute:
+        return conv(norm_act(norm, activation, x, train=train), train=train)
+    convolve = within(conv, conv.function())
+    y = norm.then(x, conv.w[...].astype(x.dtype), conv=convolve, activation=ACTIVATIONS[activation], train=train)
+    if conv.b is None:
+        return y
+    with jax.named_scope(scope_name(conv)):
+        return y + conv.b[...].astype(y.dtype).reshape(1, 1, 1, -1)
 
 
-def run(layers: Sequence[Layer], activation: str, x: Array, *, train: bool, recompute: bool = True) -> Array:
-    """`x = act(norm(conv(x)))` for every `(conv, norm)` in turn; the convolutions have no bias.
+def run(layers: Sequence[Layer], x: Array, *, train: bool, recompute: bool = True) -> Array:
+    """`x = activation(norm(conv(x)))` for every layer in turn.
 
     With `recompute`, each norm and activation goes with the convolution after it, by `F.batch_norm_conv`, so that the
-    backward pass keeps one array a layer instead of two. The activation is in the scope of the norm.
+    backward pass keeps one array a layer instead of two.
     """
-    act = ACTIVATIONS[activation]
-
-    def activated(norm: nn.BatchNorm, x: Array) -> Array:
-        with scope(norm):
-            return act(norm(x, train=train))
-
-    if not recompute:
-        for conv, norm in layers:
-            x = activated(norm, conv(x, train=train))
-        return x
-    (conv, norm), *rest = layers
-    x = conv(x, train=train)
-    for conv, next_norm in rest:
-        convolve = within(conv, conv.function())
-        x = norm.then(x, conv.w[...].astype(x.dtype), conv=convolve, activation=act, train=train)
-        norm = next_norm
-    return activated(norm, x)
+    x = layers[0].conv(x, train=train)
+    for layer, following in pairwise(layers):
+        x = norm_act_conv(layer.norm, layer.activation, following.conv, x, train=train, recompute=recompute)
+    return norm_act(layers[-1].norm, layers[-1].activation, x, train=train)
 
 
 class ConvBlock(nnx.Module):
@@ -78,6 +105,7 @@ class ConvBlock(nnx.Module):
         activation: str,
         momentum: float,
         eps: float,
+        axis_name: str | None = None,
         implementation: str | None,
         rngs: nnx.Rngs,
     ):
@@ -93,15 +121,15 @@ class ConvBlock(nnx.Module):
             implementation=standard,
             rngs=rngs,
         )
-        self.norm = nn.BatchNorm(out_features, momentum=momentum, eps=eps)
+        self.norm = nn.BatchNorm(out_features, momentum=momentum, eps=eps, axis_name=axis_name)
 
     def __call__(self, x: Float[Array, "N H W C"], *, train: bool = False) -> Float[Array, "N H2 W2 O"]:
-        return run(self.layers, self.activation, x, train=train)
+        return run(self.layers, x, train=train)
 
     @property
     def layers(self) -> list[Layer]:
         """The one convolution and its norm."""
-        return [(self.conv, self.norm)]
+        return [Layer(self.conv, self.norm, self.activation)]
 
 
 class SeparableBlock(nnx.Module):
@@ -122,6 +150,7 @@ class SeparableBlock(nnx.Module):
         activation: str,
         momentum: float,
         eps: float,
+        axis_name: str | None = None,
         implementation: str | None,
         rngs: nnx.Rngs,
     ):
@@ -136,14 +165,17 @@ class SeparableBlock(nnx.Module):
             implementation=implementation,
             rngs=rngs,
         )
-        self.depthwise_norm = nn.BatchNorm(in_features, momentum=momentum, eps=eps)
+        self.depthwise_norm = nn.BatchNorm(in_features, momentum=momentum, eps=eps, axis_name=axis_name)
         self.pointwise = nn.Conv(in_features, out_features, 1, use_bias=False, implementation=standard, rngs=rngs)
-        self.pointwise_norm = nn.BatchNorm(out_features, momentum=momentum, eps=eps)
+        self.pointwise_norm = nn.BatchNorm(out_features, momentum=momentum, eps=eps, axis_name=axis_name)
 
     def __call__(self, x: Float[Array, "N H W C"], *, train: bool = False) -> Float[Array, "N H2 W2 O"]:
-        return run(self.layers, self.activation, x, train=train)
+        return run(self.layers, x, train=train)
 
     @property
     def layers(self) -> list[Layer]:
         """The two convolutions, each with its norm."""
-        return [(self.depthwise, self.depthwise_norm), (self.pointwise, self.pointwise_norm)]
+        return [
+            Layer(self.depthwise, self.depthwise_norm, self.activation),
+            Layer(self.pointwise, self.pointwise_norm, self.activation),
+        ]

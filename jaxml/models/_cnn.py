@@ -77,5 +77,5 @@ class CNN(nnx.Module):
 
     def __call__(self, x: Float[Array, "N H W C"], *, train: bool = False) -> Float[Array, "N K"]:
         layers = [layer for block in (self.stem, *self.blocks) for layer in block.layers]
-        x = run(layers, self.config.activation, x, train=train)
+        x = run(layers, x, train=train)
         return self.head(self.dropout(F.global_avg_pool(x), train=train), train=train)

@@ -112,5 +112,5 @@ class MobileNetV1(nnx.Module):
 
     def __call__(self, x: Float[Array, "N H W C"], *, train: bool = False) -> Float[Array, "N K"]:
         layers = [layer for block in (self.stem, *self.blocks) for layer in block.layers]
-        x = run(layers, self.config.activation, x, train=train, recompute=self.config.recompute)
+        x = run(layers, x, train=train, recompute=self.config.recompute)
         return self.head(self.dropout(F.global_avg_pool(x), train=train), train=train)

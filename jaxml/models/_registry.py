@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import fields
+from functools import cache
 from typing import Any, NamedTuple
 
 from flax import nnx
@@ -12,9 +13,11 @@ from jaxml.models._cnn import CNN, CNNConfig
 from jaxml.models._linear import LinearConfig, LinearModel
 from jaxml.models._mlp import MLP, MLPConfig
 from jaxml.models._mobilenet_v1 import MobileNetV1, MobileNetV1Config
+from jaxml.models._resnet import ResNet
+from jaxml.models._resnet_config import ResNetConfig
 
 # name -> the class, and what makes its configuration from the options
-_MODELS: dict[str, tuple[type, Callable[..., Any]]] = {
+MODELS: dict[str, tuple[type, Callable[..., Any]]] = {
     "linear": (LinearModel, LinearConfig),
     "mlp": (MLP, MLPConfig),
     "cnn": (CNN, CNNConfig),
@@ -24,6 +27,11 @@ _MODELS: dict[str, tuple[type, Callable[..., Any]]] = {
     "mobilenet_v1_050": (MobileNetV1, MobileNetV1Config.width_050),
     "mobilenet_v1_025": (MobileNetV1, MobileNetV1Config.width_025),
     "conv_mobilenet_v1": (MobileNetV1, MobileNetV1Config.conv),
+    "resnet18": (ResNet, ResNetConfig.resnet18),
+    "resnet34": (ResNet, ResNetConfig.resnet34),
+    "resnet50": (ResNet, ResNetConfig.resnet50),
+    "resnet101": (ResNet, ResNetConfig.resnet101),
+    "resnet152": (ResNet, ResNetConfig.resnet152),
 }
 
 
@@ -40,7 +48,7 @@ class ModelInfo(NamedTuple):
 
 def names() -> tuple[str, ...]:
     """The names that `create` knows."""
-    return tuple(_MODELS)
+    return tuple(MODELS)
 
 
 def create(name: str, *, rngs: nnx.Rngs, **options: Any) -> nnx.Module:
@@ -67,13 +75,22 @@ def info(name: str, **options: Any) -> ModelInfo:
     4231976
     """
     model, config = _configure(name, options)
-    _, params, _ = nn.abstract(lambda: model(config, rngs=nnx.Rngs(0)))
-    return ModelInfo(name, model.family, model.paper, config.input_shape, config.num_classes, nn.count_params(params))
+    try:
+        params = _count(model, config)
+    except TypeError:  # an option that is a list
+        params = _count.__wrapped__(model, config)
+    return ModelInfo(name, model.family, model.paper, config.input_shape, config.num_classes, params)
+
+
+@cache
+def _count(model: type, config: Any) -> int:
+    """Tracing a deep network's initialisation takes seconds; a frozen configuration has one answer."""
+    return nn.count_params(nn.abstract(lambda: model(config, rngs=nnx.Rngs(0)))[1])
 
 
 def _configure(name: str, options: dict[str, Any]) -> tuple[type, Any]:
     check_choice("models", "name", name, names())
-    model, make = _MODELS[name]
+    model, make = MODELS[name]
     known = [field.name for field in fields(make())]
     for option in options:
         check_choice(f"models: {name}", "option", option, known)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from jaxml.nn._scope import naming
+from jaxml.nn._scope import naming, rebuilt
 
 # A pytree of nested mappings by attribute name (NNX's own `State`).
 Tree = Mapping[Any, Any]
@@ -104,3 +104,21 @@ def count_params(params: Any) -> int:
 def _split(model: nnx.Module) -> tuple[Any, Tree, Tree]:
     graphdef, params, state = nnx.split(model, nnx.Param, ...)
     return graphdef, nnx.as_pure(params), nnx.as_pure(state)
+
+
+def checkpointed(module: nnx.Module, *args: Any, **kwargs: Any) -> Any:
+    """`module(*args, **kwargs)` under `jax.checkpoint`: of all that happens inside, the backward pass keeps nothing.
+
+    What the module changes (running statistics, the keys of dropout) is changed once, though the call runs twice.
+    """
+    graphdef, params, state = _split(module)
+
+    def run(params: Tree, state: Tree, *args: Any) -> tuple[Any, Tree]:
+        again = nnx.merge(graphdef, params, state)
+        with rebuilt(module, again):
+            output = again(*args, **kwargs)
+        return output, _split(again)[2]
+
+    output, state = jax.checkpoint(run)(params, state, *args)
+    nnx.update(module, state)
+    return output

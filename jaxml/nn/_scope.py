@@ -109,6 +109,21 @@ def watching(watcher: Watcher) -> Iterator[None]:
 
 
 @contextmanager
+def rebuilt(module: nnx.Module, again: nnx.Module) -> Iterator[None]:
+    """While this is open, `again`, a module built anew from `module`'s parts, goes by the paths of `module`."""
+    before, path = _NAMING.get(), _path(module)
+    if before is None or path is None:
+        yield
+        return
+    parts = {id(part): name for name, part in members(again, path) if isinstance(part, nnx.Module)}
+    token = _NAMING.set(replace(before, paths={**before.paths, **parts}))
+    try:
+        yield
+    finally:
+        _NAMING.reset(token)
+
+
+@contextmanager
 def scope(module: nnx.Module) -> Iterator[None]:
     """The `jax.named_scope` of a module: its path in the model that is called, or its class where there is none.
 
