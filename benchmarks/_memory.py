@@ -1,20 +1,12 @@
 """Will it fit? Linux promises memory it does not have and then kills the process, and with it every row before, so the
 host is asked beforehand. An accelerator refuses by itself."""
 
-import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import jax
 
-MEMINFO = Path("/proc/meminfo")
-CGROUP = Path("/sys/fs/cgroup")  # a container sees its own limit here
-
-
-def available() -> float:
-    """Bytes that the host can still give to this process; infinite where it does not say."""
-    return min(_machine(), _container())
+from jaxml.data._memory import available
 
 
 def require(size: float) -> None:
@@ -42,21 +34,3 @@ def _patches(jaxpr: Any) -> int:
         inner = [getattr(part, "jaxpr", part) for part in parts]
         largest = max([largest, *(_patches(part) for part in inner if hasattr(part, "eqns"))])
     return largest
-
-
-def _machine() -> float:
-    try:
-        lines = MEMINFO.read_text().splitlines()
-    except OSError:
-        return math.inf
-    return next((1024.0 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")), math.inf)
-
-
-def _container() -> float:
-    try:
-        limit, used = ((CGROUP / f"memory.{name}").read_text().strip() for name in ("max", "current"))
-        stat = dict(line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())
-    except OSError:
-        return math.inf
-    # Cached files are given up when memory is asked for.
-    return math.inf if limit == "max" else float(limit) - float(used) + float(stat["inactive_file"])

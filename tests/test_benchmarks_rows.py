@@ -8,13 +8,14 @@ import pytest
 from _benchmarks import cli, install
 
 import jaxml.functional as F
-from benchmarks import _ceilings, _measure, _memory, _results
+from benchmarks import _ceilings, _measure, _results
 from benchmarks._measure import Candidate, compiled, guarded, measure, skip_reason
 from benchmarks._random import normal
 from benchmarks._results import Row
 from benchmarks._settings import Settings
 from benchmarks._training import step_candidate
 from jaxml import flops
+from jaxml.data import _memory
 
 TINY = Settings("tiny")
 ROOFED = Settings("tiny", ceilings=flops.Ceilings("made up", {"float32": 1e9}, {2**20: 1e9}))

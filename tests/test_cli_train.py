@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from jaxml import data
@@ -75,6 +76,21 @@ def test_regression_on_a_table(table, tmp_path):
     assert found["task"] == "regression" and found["last"]["val_absolute_error"] < 25
     saved = json.loads((tmp_path / "run" / "preprocessing.json").read_text())
     assert {data.from_json(text).__class__.__name__ for text in saved.values()} == {"Columns", "Standardize"}
+
+
+def test_images_that_do_not_fit_into_memory_are_read_batch_by_batch(tmp_path, rng, monkeypatch):
+    """To the same figures; without resizing, which is a matter of the file alone."""
+    for i in range(30):
+        folder = tmp_path / "photos" / ("cat" if i % 2 else "dog")
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 128 + 127 * (i % 2), (6, 6, 3), np.uint8)).save(folder / f"{i}.png")
+    arguments = (tmp_path / "photos", "--size", 6, *SHORT, "--batch-size", 8, "--json")
+    whole = run(*arguments, "--out", tmp_path / "whole")
+    monkeypatch.setattr("jaxml.cli._train_data.available", lambda: 20_000.0)
+    read = run(*arguments, "--out", tmp_path / "read")
+    assert "30 images of 6 x 6 x 3 take 1.3e-05 GB, of which 2e-05 GB are free: they are read from disk" in read.stderr
+    assert "images of" not in whole.stderr
+    assert json.loads(read.stdout)["history"] == json.loads(whole.stdout)["history"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import io
 import math
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from jaxml import optim, train
+from jaxml.data import Images
 from jaxml.train import _batches, _progress
 
 
@@ -145,6 +147,17 @@ def test_batches_lose_nothing_and_have_one_shape(n, batch_size):
     assert {a.shape for batch in cut for a in batch} == {(batch_size,)}
     assert np.concatenate([y[where] for _, y, where in cut]).tolist() == order.tolist()
     assert all((x == 10 * y).all() for x, y, _ in cut), "rows of x and y stay together, filling included"
+
+
+def test_images_on_disk_are_read_batch_by_batch(monkeypatch):
+    read = []
+    images = Images(tuple(Path(str(i)) for i in range(5)), (2, 2), 1)
+    monkeypatch.setattr(Images, "_read", lambda self, path: read.append(path) or np.full((2, 2, 1), int(path.name)))
+    source = _batches.Arrays("fit", "data", (images, np.arange(5)), 2)
+    read.clear()
+    for n, (x, y, _) in enumerate(source.epoch(1)):
+        assert (x.shape, len(read)) == ((2, 2, 2, 1), 2 * (n + 1))
+        assert (x[:, 0, 0, 0] == y).all()
 
 
 def test_fit_learns():

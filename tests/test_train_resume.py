@@ -155,11 +155,24 @@ def test_more_steps_or_epochs_are_asked_for(data, tmp_path):
     assert differences(bits(run(epochs=4, checkpoint_dir=folder, resume=True)), bits(want)) == []
 
 
-def test_iterator_that_has_ended(tmp_path):
-    """Its run has ended too, though the one given to the resumed run is fresh."""
-    alone = fit(iter(BATCHES), epochs=5, checkpoint_dir=tmp_path)
-    assert (alone.step, len(alone.history["loss"])) == (3, 1)
-    assert differences(bits(fit(iter(BATCHES), epochs=5, checkpoint_dir=tmp_path, resume=True)), bits(alone)) == []
+def test_iterator_that_ends_early(tmp_path):
+    """The run ends with it, and says so. The resumed one has ended too, though the iterator given to it is fresh."""
+
+    def run(**options):
+        said = r"fit: data ended after 3 steps, in epoch 2 of the run, before the 5 epochs asked for: an iterator gives"
+        with pytest.warns(UserWarning, match=said):
+            return fit(iter(BATCHES), epochs=5, steps_per_epoch=2, checkpoint_dir=tmp_path, **options)
+
+    alone = run()
+    assert (alone.step, len(alone.history["loss"]), alone.stopped) == (3, 2, "data ended")
+    assert differences(bits(run(resume=True)), bits(alone)) == []
+
+
+def test_iterator_for_one_epoch_and_for_several():
+    assert fit(iter(BATCHES), epochs=1).stopped is None
+    message = r"fit: data must begin anew for each of the 2 epochs, which a list_iterator cannot: give a list, or what"
+    with pytest.raises(ValueError, match=message):
+        fit(iter(BATCHES), epochs=2)
 
 
 def test_python_numbers_in_the_state(tmp_path):

@@ -1,5 +1,8 @@
 """The data of `jaxml train`: found by name or path, split, and made into numbers."""
 
+import dataclasses
+import math
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from jaxml import data
+from jaxml.data._memory import available
 
 
 class DataError(ValueError):
@@ -15,11 +19,12 @@ class DataError(ValueError):
 
 @dataclass(frozen=True)
 class Prepared:
-    """Arrays for training and validation, and what made them. `scale` has the unit of a regression's targets."""
+    """Arrays (or `data.Images` on disk) for training and validation, and what made them. `scale` has the unit of a
+    regression's targets."""
 
     name: str
-    train: tuple[np.ndarray, np.ndarray]
-    validation: tuple[np.ndarray, np.ndarray]
+    train: tuple[Any, np.ndarray]
+    validation: tuple[Any, np.ndarray]
     task: str
     outputs: int
     class_names: tuple[str, ...]
@@ -55,7 +60,7 @@ def prepare(
         stratify = training.y if training.task == "classification" else None
         training, held_out = data.split(training, fractions=(1 - validation, validation), stratify=stratify, seed=seed)
     fitted = None if np.ndim(training.x) == 4 else _preprocessing(training.x, drop).fit(training.x)
-    x, x_held = (np.asarray(part.x if fitted is None else fitted.transform(part.x)) for part in (training, held_out))
+    x, x_held = (part.x if fitted is None else np.asarray(fitted.transform(part.x)) for part in (training, held_out))
     y, y_held, scale = training.y, held_out.y, None
     if training.task == "regression":
         y, y_held = (np.reshape(part, (len(part), -1)) for part in (y, y_held))
@@ -78,15 +83,26 @@ def _load(source: str, target: str | None, task: str | None, size: int) -> tuple
         has_idx = any("ubyte" in entry.name for entry in path.iterdir())
         if has_idx:
             return path.name, *data.mnist_folder(path)
-        found = data.image_folder(path, size=size)
-        everything = found.x[np.arange(len(found))]  # decoded once, and kept in memory
-        return path.name, data.Dataset(everything, found.y, class_names=found.class_names, task=found.task), None
+        return path.name, _in_memory(data.image_folder(path, size=size)), None
     if path.suffix == ".csv" or path.is_file():
         if target is None:
             raise DataError(f"{source} is a table: name the column to predict with --target")
         return path.stem, data.read_csv(path, target=target, task=task), None
     known = ", ".join((*data.names(), "fashion_mnist"))
     raise DataError(f"there is no set, file or folder {source!r}; the sets are {known}")
+
+
+def _in_memory(images: data.Dataset) -> data.Dataset:
+    """Decoded once, where that leaves as much memory again; otherwise read from disk batch by batch."""
+    size, free = 4 * math.prod(images.x.shape), available()
+    if size <= free / 2:
+        return dataclasses.replace(images, x=np.asarray(images.x))
+    print(
+        f"{len(images)} images of {' x '.join(map(str, images.x.shape[1:]))} take {size / 1e9:.3g} GB, of which "
+        f"{free / 1e9:.3g} GB are free: they are read from disk for every batch; a smaller --size fits into memory",
+        file=sys.stderr,
+    )
+    return images
 
 
 def _preprocessing(x: Any, drop: tuple[str, ...]) -> Any:

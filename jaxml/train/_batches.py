@@ -1,4 +1,5 @@
-"""What `fit` trains on, cut into batches of one size, losing nothing: arrays in memory, or any stream of batches."""
+"""What `fit` trains on, cut into batches of one size, losing nothing: arrays in memory or images on disk, or any stream
+of batches."""
 
 import base64
 import itertools
@@ -8,13 +9,15 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxml.data._image_folder import Images
 from jaxml.functional._checks import check_positive
 
 Batch = tuple[Any, Any, np.ndarray]  # x, y, where; x and y arrays or trees of arrays with the examples first
 
 
 class Arrays:
-    """(x, y) in memory: every epoch sees every example once, in an order fixed by seed and epoch.
+    """(x, y) in memory, or `data.Images` on disk: every epoch sees every example once, in an order that seed and epoch
+    fix.
 
     The last batch is filled up with the first examples of the order, whose `where` is False: real examples, so that
     batch normalisation sees the data and no zeros. `shuffle=False` is for validation: the order as it is.
@@ -215,18 +218,18 @@ def source(
 
 
 def as_pair(function: str, name: str, data: Any) -> tuple[Any, Any]:
-    """`data` as host arrays (x, y) of one length, finite, in the precision JAX computes in."""
+    """`data` as host arrays (x, y) of one length, finite, in the precision JAX computes in; images stay on disk."""
     if not isinstance(data, tuple | list) or len(data) != 2:
         got = f"{len(data)} parts" if isinstance(data, tuple | list) else type(data).__name__
         raise ValueError(f"{function}: {name} must be a pair of arrays (x, y), got {got}")
     # Once here, and not for every batch: float64 from NumPy or scikit-learn becomes float32 unless x64 is enabled.
-    x, y = (jax.tree.map(np.asarray, _canonical(part)) for part in data)
+    x, y = (jax.tree.map(_host, part) for part in data)
     n = _length(function, name, x, y)
     if n == 0:
         raise ValueError(f"{function}: {name} must have at least one example ({_shapes(x, y)})")
     for part, tree in (("x", x), ("y", y)):
         for a in jax.tree.leaves(tree):
-            if np.issubdtype(a.dtype, np.floating) and not np.isfinite(a).all():
+            if isinstance(a, np.ndarray) and np.issubdtype(a.dtype, np.floating) and not np.isfinite(a).all():
                 where = tuple(int(i) for i in np.argwhere(~np.isfinite(a))[0])
                 raise ValueError(
                     f"{function}: {name}'s {part} must be finite, got {a[where]} in example {where[0]}; "
@@ -257,6 +260,10 @@ def _canonical(tree: Any) -> Any:
         return a.astype(jax.dtypes.canonicalize_dtype(a.dtype), copy=False)
 
     return jax.tree.map(leaf, tree)
+
+
+def _host(a: Any) -> Any:
+    return a if isinstance(a, Images) else np.asarray(_canonical(a))
 
 
 def _length(function: str, name: str, x: Any, y: Any) -> int:

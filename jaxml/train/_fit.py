@@ -69,6 +69,8 @@ def fit(
         (`nnx.update(model, result.params, result.state)` writes them back).
     data: arrays `(x, y)`, or trees of arrays, or a `data.Dataset`; or an iterable of batches `(x, y)`, `(x, y, where)`
         or mappings of these names: a list, a PyTorch or Grain loader, which brings its own order and batch size.
+        `data.Images` are read from disk batch by batch. An iterator gives its batches once: for more than one epoch it
+        needs `steps_per_epoch`, and where it ends early the run does, with a warning.
     loss, metrics: `loss(outputs, y)`, one value per example; `metrics` maps names to such functions.
     augment: `augment(key, x)` changes the inputs of each training step, such as `data.Augment`; the key is made of the
         seed and the step's number.
@@ -116,6 +118,7 @@ def fit(
     if best is not None:
         check_best(best)
     train_data = source("fit", "data", data, batch_size, steps_per_epoch, seed)
+    _check_passes(train_data, epochs)
     placement = Placement(mesh, sharding)
     check_data = None if validation is None else _validation(validation, train_data, placement)
     for part in (train_data, check_data):
@@ -192,6 +195,15 @@ def _check_options(epochs: int | None, steps: int | None, every: int | None, kee
         if value is not None:
             check_positive("fit", name, [value])
     check_choice("fit", "nonfinite", nonfinite, ("stop", "skip", "ignore"))
+
+
+def _check_passes(data: Arrays | Stream, epochs: int | None) -> None:
+    """An iterator is gone through once; an epoch is a pass unless `steps_per_epoch` says otherwise."""
+    if isinstance(data, Stream) and data.once and data.steps is None and epochs is not None and epochs > 1:
+        raise ValueError(
+            f"fit: data must begin anew for each of the {epochs} epochs, which a {type(data.data).__name__} cannot: "
+            f"give a list, or what begins anew with iter(), or cut its batches into epochs with steps_per_epoch"
+        )
 
 
 def _pair(data: Any) -> Any:

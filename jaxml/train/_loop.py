@@ -3,6 +3,7 @@
 import itertools
 import math
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -76,6 +77,7 @@ class Run:
         while self.stopped is None and not self._fulfilled() and stop.signal is None:
             self._train_epoch(stop, advance)
             if self.taken == 0 and self.source.over:
+                self.stopped = self._data_ended()
                 break
             partial = self._steps_left() == 0 and not self.source.ended(self.taken)
             if partial:
@@ -172,6 +174,15 @@ class Run:
         return None
 
     # ------------------------------------------------------------------------------------------ how far it is
+
+    def _data_ended(self) -> str:
+        asked = f"{self.plan.epochs} epochs" if self.plan.steps is None else f"{self.plan.steps} steps"
+        warnings.warn(
+            f"fit: data ended after {self.done} steps, in epoch {self.epoch} of the run, before the {asked} asked for: "
+            f"an iterator gives its batches once; a list, or what begins anew with iter(), gives them every epoch",
+            stacklevel=4,
+        )
+        return "data ended"
 
     def _steps_left(self) -> int | None:
         return None if self.plan.steps is None else max(self.plan.steps - self.done, 0)

@@ -61,7 +61,7 @@ def overfit_one_batch(
     """
     check_positive("overfit_one_batch", "steps", [steps])
     check_above("overfit_one_batch", "target", target, 0, 1)
-    x, y = as_pair("overfit_one_batch", "batch", batch)
+    x, y = jax.tree.map(np.asarray, as_pair("overfit_one_batch", "batch", batch))
     apply, params, state = pure("overfit_one_batch", model)
     carry = jax.tree.map(jnp.copy, (params, state, optimizer.init(params)))
     step = FlatStep(make_train_step(apply, loss, optimizer), carry, (x, y))
