@@ -20,6 +20,7 @@ from jaxml.functional._class_costs import class_costs
 from jaxml.functional._class_costs import reference as plain_class_costs
 from jaxml.functional._classes import at_labels, below
 from jaxml.functional._distances import same
+from jaxml.functional._fractional_pool import _starts, pool_at
 from jaxml.functional._losses_binary import clamped_log, label_entropy
 from jaxml.functional._resample import Matrix, resample
 from jaxml.functional._resample import plain as plain_resample
@@ -32,6 +33,9 @@ from jaxml.gradcheck import Gradient
 WINDOW = Window(spatial=(7, 6), kernel=(3, 2), stride=(2, 1), dilation=(1, 2), pads=((2, 1), (0, 1)), multiplier=2)
 # An empty row, an empty column, one place given twice.
 MATRIX = Matrix((5, 4), np.array([0, 0, 1, 3, 4, 4, 4]), np.array([0, 2, 1, 1, 0, 1, 0]), np.linspace(-1.5, 1.5, 7))
+
+# Where the windows of fractional_max_pool2d lie: image, axis, channel.
+DRAWS = np.random.default_rng(0).uniform(size=(2, 2, 3)).astype(np.float32)
 
 LABELS = np.array([0, 4, 2], np.int32)
 
@@ -93,6 +97,15 @@ def _costs(class_costs: Callable[..., Any], x: jax.Array, w: jax.Array, b: jax.A
 
 def _length(x: jax.Array) -> jax.Array:
     return jnp.sqrt(jnp.sum(jnp.square(x), -1))
+
+
+def _plain_fractional(x: jax.Array) -> jax.Array:
+    for axis, k, size in ((2, 3, 2), (1, 2, 3)):
+        taps = _starts(jnp.asarray(DRAWS)[:, axis - 1], x.shape[axis], k, size)[:, :, None] + jnp.arange(k)[:, None]
+        shape = (x.shape[0], -1, 1, x.shape[-1]) if axis == 1 else (x.shape[0], 1, -1, x.shape[-1])
+        entries = jnp.take_along_axis(x, taps.reshape(shape), axis)
+        x = jnp.max(entries.reshape(*x.shape[:axis], size, k, *x.shape[axis + 1 :]), axis + 1)
+    return x
 
 
 # What stands in _kinks, and how one writes it by hand.
@@ -199,6 +212,20 @@ CUSTOM_GRADIENTS: tuple[Gradient, ...] = (
         f=F.global_max_pool,
         reference=lambda x: jnp.max(x, (1, 2)),
         make_args=_normal((2, 3, 4, 3)),
+    ),
+    # _pool, and an edge that no window reaches
+    Gradient(
+        name="avg_pool1d float32",
+        f=partial(F.avg_pool1d, window=2),
+        reference=lambda x: jnp.mean(x[:, :6].reshape(x.shape[0], 3, 2, x.shape[-1]), 2),
+        make_args=_normal((2, 7, 3)),
+    ),
+    # _fractional_pool
+    Gradient(
+        name="fractional_max_pool2d float32",
+        f=lambda x: pool_at(x, jnp.asarray(DRAWS), (2, 3), (3, 2)),
+        reference=_plain_fractional,
+        make_args=_normal((2, 7, 6, 3)),
     ),
     # _lp_pool
     *(

@@ -1,7 +1,9 @@
 """Max pooling at random places, by which images shrink by a fraction: B. Graham, arXiv:1412.6071."""
 
+import functools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +13,7 @@ from jaxml.functional._checks import check_equal, check_positive
 from jaxml.functional._dropout import checked_key
 from jaxml.functional._dtypes import wide_dtype
 from jaxml.functional._padding import to_tuple
-from jaxml.functional._pool_windows import Window, largest, spatial_axes
+from jaxml.functional._pool_windows import Window, spatial_axes
 
 
 def fractional_max_pool2d(
@@ -85,15 +87,33 @@ def pool_at(x: Array, u: Array, kernel: tuple[int, ...], sizes: tuple[int, ...])
     """The largest entries of the windows that the draws `u`, `(N, axis, C)`, mean."""
     for axis in reversed(range(1, x.ndim - 1)):
         k, size = kernel[axis - 1], sizes[axis - 1]
-        places = (
-            _starts(u[:, axis - 1], x.shape[axis], k, size)[:, :, None]
-            + jnp.arange(k, dtype=jnp.int32)[None, None, :, None]
-        )
+        starts = _starts(u[:, axis - 1], x.shape[axis], k, size)
         shape = [1] * x.ndim
-        shape[0], shape[axis], shape[-1] = x.shape[0], size * k, x.shape[-1]
-        x = jnp.take_along_axis(x, places.reshape(shape), axis, mode="promise_in_bounds")
-        x = largest(x.reshape(*x.shape[:axis], size, k, *x.shape[axis + 1 :]), axis + 1)
+        shape[0], shape[axis], shape[-1] = x.shape[0], size, x.shape[-1]
+        x = _largest_from(x, starts.reshape(shape), k, axis)
     return x
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2, 3))
+def _largest_from(x: Array, starts: Array, k: int, axis: int) -> Array:
+    """The largest of `k` entries from each of `starts` on: tap by tap, as the windows side by side would be written."""
+    return functools.reduce(jnp.maximum, [_taken(x, starts + tap, axis) for tap in range(k)])
+
+
+@_largest_from.defjvp
+def _largest_from_jvp(k: int, axis: int, primals: Any, tangents: Any) -> tuple[Array, Array]:
+    """The first of equals is taken; from one place, so that backwards there is one scatter and not `k`."""
+    x, starts = primals
+    y = _largest_from(x, starts, k, axis)
+    place = starts + k - 1
+    for tap in reversed(range(k - 1)):
+        entry = _taken(x, starts + tap, axis)
+        place = jnp.where((entry == y) | jnp.isnan(entry), starts + tap, place)
+    return y, _taken(tangents[0], jnp.broadcast_to(place, y.shape), axis)
+
+
+def _taken(x: Array, places: Array, axis: int) -> Array:
+    return jnp.take_along_axis(x, places, axis, mode="promise_in_bounds")
 
 
 def _starts(u: Array, n: int, k: int, size: int) -> Array:

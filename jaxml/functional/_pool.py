@@ -1,15 +1,17 @@
 """Pooling over windows of channels-last images: the largest entry and the mean."""
 
 import functools
+import itertools
 import math
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxml.functional._checks import check_positive
 from jaxml.functional._dtypes import wide
 from jaxml.functional._padding import Padding
-from jaxml.functional._pool_windows import Window, entries, fold, larger, padded, resolve_windows
+from jaxml.functional._pool_windows import Window, Windows, entries, fold, larger, padded, resolve_windows
 
 
 def max_pool1d(
@@ -147,7 +149,8 @@ def _max_pool(name: str, x: Array, *options) -> Array:
 def _avg_pool(name: str, x: Array, *options) -> Array:
     *options, count_include_pad, divisor_override = options
     windows, pads = resolve_windows(name, x, *options)
-    total = fold(padded(wide(x), windows, 0.0), windows, functools.partial(functools.reduce, jnp.add))
+    touching = windows.stride == windows.kernel and max(windows.dilation) == 1
+    total = (_block_sums if touching else _sums)(padded(wide(x), windows, 0.0), windows)
     if divisor_override is not None:
         check_positive(name, "divisor_override", (divisor_override,))
         return (total / divisor_override).astype(x.dtype)
@@ -155,3 +158,23 @@ def _avg_pool(name: str, x: Array, *options) -> Array:
     if (count == math.prod(windows.kernel)).all():  # one number divides by a product, an array does not
         return (total / math.prod(windows.kernel)).astype(x.dtype)
     return (total / jnp.asarray(count, total.dtype)).astype(x.dtype)
+
+
+def _sums(x: Array, windows: Windows) -> Array:
+    return fold(x, windows, functools.partial(functools.reduce, jnp.add))
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _block_sums(x: Array, windows: Windows) -> Array:
+    """The sums of windows side by side: by slices, but transposed, where each slice would be an array, by blocks."""
+    return _sums(x, windows)
+
+
+@_block_sums.defjvp
+def _block_sums_jvp(windows: Windows, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (x,), (dx,) = primals, tangents
+    pairs = list(zip(windows.output, windows.kernel, strict=True))
+    for axis, (out, k) in enumerate(pairs, 1):  # what the last window does not reach
+        dx = jax.lax.slice_in_dim(dx, 0, out * k, 1, axis)
+    blocks = dx.reshape(dx.shape[0], *itertools.chain(*pairs), dx.shape[-1])
+    return _block_sums(x, windows), jnp.sum(blocks, tuple(range(2, 2 * len(pairs) + 1, 2)))
