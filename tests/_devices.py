@@ -8,7 +8,8 @@ import textwrap
 
 def run_on_devices(code: str, count: int = 2) -> str:
     """What `code` prints when it runs on `count` host devices; it must not fail."""
-    env = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={count}", "JAX_PLATFORMS": "cpu"}
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={count}"
+    env = os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
     program = [sys.executable, "-c", textwrap.dedent(code)]
     done = subprocess.run(program, env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -8,6 +8,11 @@ from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
+# LLVM's optimizer was half of the tests' time. JAXML_TEST_OPTIMIZED=1 tests what users run: CI's comparisons with
+# PyTorch do, which call every function. The flag is also inherited by the processes that tests start.
+if not os.environ.get("JAXML_TEST_OPTIMIZED"):
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0".strip()
+
 import jax
 import jaxtyping
 import numpy as np
