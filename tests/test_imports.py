@@ -36,7 +36,7 @@ PACKAGES: dict[str, set[str]] = {
     "timing": BASE,
     "optim": BASE | {"optax"},
     "nn": BASE | {"flax"},
-    "models": BASE | {"flax"},
+    "models": BASE | {"flax", "PIL"},
     "data": BASE | {"PIL"},
     "train": BASE | {"flax", "optax", "orbax", "rich", "grain", "tensorboard"},
     "custom_gradients": BASE,

@@ -8,12 +8,16 @@ from jaxml.models._mlp import MLP as MLP
 from jaxml.models._mlp import MLPConfig as MLPConfig
 from jaxml.models._mobilenet_v1 import MobileNetV1 as MobileNetV1
 from jaxml.models._mobilenet_v1 import MobileNetV1Config as MobileNetV1Config
+from jaxml.models._preprocessing import Preprocessing as Preprocessing
 from jaxml.models._registry import ModelInfo as ModelInfo
 from jaxml.models._registry import create as create
 from jaxml.models._registry import info as info
 from jaxml.models._registry import names as names
 from jaxml.models._resnet import ResNet as ResNet
 from jaxml.models._resnet_config import ResNetConfig as ResNetConfig
+from jaxml.models._weights import WeightsReport as WeightsReport
+from jaxml.models._weights import load_weights as load_weights
+from jaxml.models._weights import save_weights as save_weights
 
 __all__ = [  # noqa: RUF022  (in the order of sorted(), as in every other package here)
     "CNN",
@@ -27,7 +31,11 @@ __all__ = [  # noqa: RUF022  (in the order of sorted(), as in every other packag
     "ModelInfo",
     "ResNet",
     "ResNetConfig",
+    "Preprocessing",
+    "WeightsReport",
     "create",
     "info",
+    "load_weights",
     "names",
+    "save_weights",
 ]

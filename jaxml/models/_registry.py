@@ -1,8 +1,9 @@
 """Models by name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from flax import nnx
@@ -15,6 +16,8 @@ from jaxml.models._mlp import MLP, MLPConfig
 from jaxml.models._mobilenet_v1 import MobileNetV1, MobileNetV1Config
 from jaxml.models._resnet import ResNet
 from jaxml.models._resnet_config import ResNetConfig
+from jaxml.models._weights._naming import default_preprocessing
+from jaxml.models._weights._pretrained import load, opened, options_for
 
 # name -> the class, and what makes its configuration from the options
 MODELS: dict[str, tuple[type, Callable[..., Any]]] = {
@@ -51,10 +54,24 @@ def names() -> tuple[str, ...]:
     return tuple(MODELS)
 
 
-def create(name: str, *, rngs: nnx.Rngs, **options: Any) -> nnx.Module:
+def create(
+    name: str,
+    *,
+    rngs: nnx.Rngs,
+    weights: str | Path | None = None,
+    ignore: str | Sequence[str] = (),
+    **options: Any,
+) -> nnx.Module:
     """The model called `name`, made with `options`: `num_classes` and the other fields of its configuration.
 
-    Errors: `ValueError` for an unknown name or option, with the near ones.
+    weights: a file or folder to load, see `load_weights`, or `"hub:owner/repo[@revision][/file]"` of the Hugging Face
+        hub, which keeps a cache. Options that these weights need (`variant`, say) are set unless you set them.
+    ignore: see `load_weights`; with other `num_classes` than the weights have, `ignore="head.*"` keeps a new head.
+
+    `model.preprocessing` is what its images need, None where no published weights are known.
+
+    Errors: `ValueError` for an unknown name or option, with the near ones. Weights that cannot be had or do not fit are
+    an error, as in `load_weights` (ConnectionError for the hub), and never replaced by random ones.
 
     >>> import jax.numpy as jnp; from flax import nnx; from jaxml import models
     >>> model = models.create("cnn_separable", rngs=nnx.Rngs(0), num_classes=10, in_channels=1)
@@ -62,7 +79,16 @@ def create(name: str, *, rngs: nnx.Rngs, **options: Any) -> nnx.Module:
     (2, 10)
     """
     model, config = _configure(name, options)
-    return model(config, rngs=rngs)
+    source = None if weights is None else opened(weights)
+    if source is not None:
+        known = {field.name for field in fields(config)}
+        needs = options_for(source, lambda: model(config, rngs=nnx.Rngs(0)))
+        model, config = _configure(name, {**{k: v for k, v in needs.items() if k in known}, **options})
+    made = model(config, rngs=rngs)
+    made.preprocessing = default_preprocessing(made)
+    if source is not None:
+        load(made, source, ignore)
+    return made
 
 
 def info(name: str, **options: Any) -> ModelInfo:

@@ -1,0 +1,82 @@
+"""What PyTorch, Keras and TF-slim call the arrays of a layer, and how they lay them out: once, for every model.
+
+Here a kernel is `(kh, kw, C_in / groups, C_out)`, a depthwise one `(kh, kw, 1, C * multiplier)`, a linear map
+`(C_in, C_out)`.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+# What stands after a layer's name, by kind of layer and our own name of the array.
+SUFFIXES: dict[str, dict[tuple[str, str], str]] = {
+    "torchvision": {
+        **{(kind, "w"): ".weight" for kind in ("conv", "depthwise", "dense")},
+        **{(kind, "b"): ".bias" for kind in ("conv", "depthwise", "dense")},
+        ("norm", "scale"): ".weight",
+        ("norm", "bias"): ".bias",
+        ("norm", "mean"): ".running_mean",
+        ("norm", "var"): ".running_var",
+    },
+    "keras": {
+        ("conv", "w"): "/kernel",
+        ("depthwise", "w"): "/depthwise_kernel",
+        ("dense", "w"): "/kernel",
+        **{(kind, "b"): "/bias" for kind in ("conv", "depthwise", "dense")},
+        ("norm", "scale"): "/gamma",
+        ("norm", "bias"): "/beta",
+        ("norm", "mean"): "/moving_mean",
+        ("norm", "var"): "/moving_variance",
+    },
+    "slim": {
+        ("conv", "w"): "/weights",
+        ("depthwise", "w"): "/depthwise_weights",
+        ("dense", "w"): "/weights",
+        **{(kind, "b"): "/biases" for kind in ("conv", "depthwise", "dense")},
+        ("norm", "scale"): "/BatchNorm/gamma",
+        ("norm", "bias"): "/BatchNorm/beta",
+        ("norm", "mean"): "/BatchNorm/moving_mean",
+        ("norm", "var"): "/BatchNorm/moving_variance",
+    },
+}
+
+
+def _same(array: np.ndarray, kind: str) -> np.ndarray:
+    return array
+
+
+def _from_torch(array: np.ndarray, kind: str) -> np.ndarray:
+    if kind in ("conv", "depthwise") and array.ndim == 4:
+        return array.transpose(2, 3, 1, 0)
+    if kind == "dense" and array.ndim == 4 and array.shape[2:] == (1, 1):  # a 1x1 convolution behind a global pool
+        return array[:, :, 0, 0].T
+    return array.T if kind == "dense" and array.ndim == 2 else array
+
+
+def _from_keras(array: np.ndarray, kind: str) -> np.ndarray:
+    if kind == "depthwise" and array.ndim == 4:  # (kh, kw, C, multiplier)
+        return array.reshape(*array.shape[:2], 1, -1)
+    if kind == "dense" and array.ndim == 4 and array.shape[:2] == (1, 1):
+        return array[0, 0]
+    return array
+
+
+def _from_slim(array: np.ndarray, kind: str) -> np.ndarray:
+    # Its ImageNet has a class 0 for "background", which no other has.
+    array = _from_keras(array, kind)
+    return array[..., 1:] if kind == "dense" and array.shape[-1] == 1001 else array
+
+
+FROM: dict[str, Callable[[np.ndarray, str], np.ndarray]] = {
+    "own": _same,
+    "torchvision": _from_torch,
+    "keras": _from_keras,
+    "slim": _from_slim,
+}
+
+
+def to_torch(array: np.ndarray, kind: str) -> np.ndarray:
+    """The other way: an array of ours as PyTorch lays it out."""
+    if kind in ("conv", "depthwise"):
+        return array.transpose(3, 2, 0, 1)
+    return array.T if kind == "dense" and array.ndim == 2 else array

@@ -1,0 +1,61 @@
+"""`save_weights`: a model's arrays as safetensors."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from flax import nnx
+
+from jaxml.models._weights import _safetensors
+from jaxml.models._weights._layers import entries
+from jaxml.models._weights._layouts import to_torch
+from jaxml.models._weights._naming import Naming, mismatched, namings
+
+# Options under which the same arrays compute something else.
+ARITHMETIC = ("variant", "padding", "activation", "eps")
+
+
+def save_weights(model: nnx.Module, path: str | Path) -> None:
+    """Write the parameters and running statistics of `model` to a `.safetensors` file.
+
+    Where the model is of torchvision's arithmetic (`variant="torchvision"`), names and layouts are torchvision's, so
+    that `torch_model.load_state_dict(safetensors.torch.load_file(path))` takes them; otherwise they are the model's own
+    (`stem.conv.w`). The file carries the `preprocessing` of the model, labels among it, and the options that weights
+    are worth nothing without; `load_weights` puts back the former and compares the latter.
+
+    Errors: ValueError for another ending, or a model without parameters; ImportError without safetensors.
+    """
+    path = Path(path)
+    if path.suffix != ".safetensors":
+        raise ValueError(f"save_weights: path must end in .safetensors, got {path}")
+    found = entries(model)
+    if not found:
+        raise ValueError(f"save_weights: {type(model).__name__} has no parameters")
+    naming = _torch_naming(model) or Naming("own", {}, {}, None)
+    tensors = {}
+    for entry in found:
+        array = np.asarray(entry.variable[...])
+        name = naming.name(entry)
+        assert name is not None
+        tensors[name] = to_torch(array, entry.kind) if naming.layout == "torchvision" else array
+    metadata = {"format": "pt", "jaxml.family": str(getattr(model, "family", type(model).__name__))}
+    if preprocessing := getattr(model, "preprocessing", None):
+        metadata["jaxml.preprocessing"] = preprocessing.to_json()
+    metadata["jaxml.config"] = json.dumps(arithmetic(getattr(model, "config", None)))
+    _safetensors.write(path, tensors, metadata)
+
+
+def arithmetic(config: Any) -> dict[str, Any]:
+    """The options of a configuration without which weights are worth nothing, as JSON has them."""
+    found = {name: getattr(config, name) for name in ARITHMETIC if hasattr(config, name)}
+    return json.loads(json.dumps(found, default=str))
+
+
+def _torch_naming(model: Any) -> Naming | None:
+    """torchvision's names, if they are known for every array and the model computes as torchvision's."""
+    for naming in namings(model):
+        if naming.layout == "torchvision" and not mismatched(model, naming):
+            names = [naming.name(entry) for entry in entries(model)]
+            return naming if None not in names else None
+    return None
