@@ -69,9 +69,12 @@ def assign(
     for entry, value in values:
         entry.variable[...] = jnp.asarray(value, entry.variable[...].dtype)
     if "jaxml.preprocessing" in metadata:
-        model.preprocessing = Preprocessing.from_json(metadata["jaxml.preprocessing"])
+        preprocessing = Preprocessing.from_json(metadata["jaxml.preprocessing"])
     elif naming.preprocessing is not None:
-        model.preprocessing = sized(naming.preprocessing, model)
+        preprocessing = sized(naming.preprocessing, model)
+    else:
+        return report
+    model.__setattr__("preprocessing", preprocessing)  # an attribute beyond what `nnx.Module` declares
     return report
 
 
