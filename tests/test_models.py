@@ -24,6 +24,14 @@ PARAMS = {
     "mobilenet_v1_050": 1_331_592,
     "mobilenet_v1_025": 470_072,
     "conv_mobilenet_v1": 29_294_088,
+    "mobilenet_v2": 3_504_872,
+    "mobilenet_v2_035": 1_677_128,
+    "mobilenet_v2_050": 1_968_680,
+    "mobilenet_v2_075": 2_636_424,
+    "mobilenet_v2_130": 5_386_792,
+    "mobilenet_v2_140": 6_108_776,
+    "mobilenet_v3_small": 2_542_856,
+    "mobilenet_v3_large": 5_483_032,
     "resnet18": 11_689_512,
     "resnet34": 21_797_672,
     "resnet50": 25_557_032,
@@ -213,7 +221,7 @@ def test_options():
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("mobilnet", {}, r"^models: name must be one of 'linear'.*got 'mobilnet'; did you mean 'mobilenet_v1'"),
+        ("mobilnet", {}, r"^models: name must be one of 'linear'.*got 'mobilnet'; did you mean 'mobilenet_v"),
         ("cnn_seperable", {}, r"^models: name must be one of .*did you mean 'cnn_separable'"),
         ("cnn", {"width": 3}, r"^models: cnn: option must be one of .*did you mean 'widths'"),
         ("cnn", {"strides": (1,)}, r"^CNN: the number of strides must be 4, got 1"),

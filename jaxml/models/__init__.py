@@ -8,6 +8,10 @@ from jaxml.models._mlp import MLP as MLP
 from jaxml.models._mlp import MLPConfig as MLPConfig
 from jaxml.models._mobilenet_v1 import MobileNetV1 as MobileNetV1
 from jaxml.models._mobilenet_v1 import MobileNetV1Config as MobileNetV1Config
+from jaxml.models._mobilenet_v2 import MobileNetV2 as MobileNetV2
+from jaxml.models._mobilenet_v2 import MobileNetV2Config as MobileNetV2Config
+from jaxml.models._mobilenet_v3 import MobileNetV3 as MobileNetV3
+from jaxml.models._mobilenet_v3 import MobileNetV3Config as MobileNetV3Config
 from jaxml.models._preprocessing import Preprocessing as Preprocessing
 from jaxml.models._registry import ModelInfo as ModelInfo
 from jaxml.models._registry import create as create
@@ -28,6 +32,10 @@ __all__ = [  # noqa: RUF022  (in the order of sorted(), as in every other packag
     "MLPConfig",
     "MobileNetV1",
     "MobileNetV1Config",
+    "MobileNetV2",
+    "MobileNetV2Config",
+    "MobileNetV3",
+    "MobileNetV3Config",
     "ModelInfo",
     "ResNet",
     "ResNetConfig",

@@ -20,7 +20,12 @@ def _identity(x: Array) -> Array:
 
 
 # "none" is for the layers that a network leaves linear: the last before a residual is added.
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"relu": F.relu, "relu6": F.relu6, "none": _identity}
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "relu": F.relu,
+    "relu6": F.relu6,
+    "hard_swish": F.hard_swish,
+    "none": _identity,
+}
 
 
 class Layer(NamedTuple):

@@ -74,6 +74,11 @@ def classify(x: Array, dropout: nn.Dropout, head: nn.Linear | None, *, dtype: An
     return x if head is None else head(x, train=train)
 
 
+def drop_path(rate: float, rngs: nnx.Rngs) -> nn.DropPath | None:
+    """Stochastic depth, if there is any: without it no random key is in the state."""
+    return nn.DropPath(rate, rngs=rngs) if rate else None
+
+
 def compute_in(x: Array, dtype: DTypeLike | None) -> Array:
     """x in the dtype that the network computes in; an integer image passes through, for the first layer to refuse."""
     return x if dtype is None or not jnp.issubdtype(x.dtype, jnp.floating) else x.astype(dtype)

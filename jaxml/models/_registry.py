@@ -14,6 +14,8 @@ from jaxml.models._cnn import CNN, CNNConfig
 from jaxml.models._linear import LinearConfig, LinearModel
 from jaxml.models._mlp import MLP, MLPConfig
 from jaxml.models._mobilenet_v1 import MobileNetV1, MobileNetV1Config
+from jaxml.models._mobilenet_v2 import MobileNetV2, MobileNetV2Config
+from jaxml.models._mobilenet_v3 import MobileNetV3, MobileNetV3Config
 from jaxml.models._resnet import ResNet
 from jaxml.models._resnet_config import ResNetConfig
 from jaxml.models._weights._naming import default_preprocessing
@@ -30,6 +32,14 @@ MODELS: dict[str, tuple[type, Callable[..., Any]]] = {
     "mobilenet_v1_050": (MobileNetV1, MobileNetV1Config.width_050),
     "mobilenet_v1_025": (MobileNetV1, MobileNetV1Config.width_025),
     "conv_mobilenet_v1": (MobileNetV1, MobileNetV1Config.conv),
+    "mobilenet_v2": (MobileNetV2, MobileNetV2Config),
+    "mobilenet_v2_035": (MobileNetV2, MobileNetV2Config.width_035),
+    "mobilenet_v2_050": (MobileNetV2, MobileNetV2Config.width_050),
+    "mobilenet_v2_075": (MobileNetV2, MobileNetV2Config.width_075),
+    "mobilenet_v2_130": (MobileNetV2, MobileNetV2Config.width_130),
+    "mobilenet_v2_140": (MobileNetV2, MobileNetV2Config.width_140),
+    "mobilenet_v3_small": (MobileNetV3, MobileNetV3Config.small),
+    "mobilenet_v3_large": (MobileNetV3, MobileNetV3Config.large),
     "resnet18": (ResNet, ResNetConfig.resnet18),
     "resnet34": (ResNet, ResNetConfig.resnet34),
     "resnet50": (ResNet, ResNetConfig.resnet50),
