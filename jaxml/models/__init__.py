@@ -19,6 +19,8 @@ from jaxml.models._registry import info as info
 from jaxml.models._registry import names as names
 from jaxml.models._resnet import ResNet as ResNet
 from jaxml.models._resnet_config import ResNetConfig as ResNetConfig
+from jaxml.models._transfer import features as features
+from jaxml.models._transfer import transfer as transfer
 from jaxml.models._weights import WeightsReport as WeightsReport
 from jaxml.models._weights import load_weights as load_weights
 from jaxml.models._weights import save_weights as save_weights
@@ -37,13 +39,15 @@ __all__ = [  # noqa: RUF022  (in the order of sorted(), as in every other packag
     "MobileNetV3",
     "MobileNetV3Config",
     "ModelInfo",
+    "Preprocessing",
     "ResNet",
     "ResNetConfig",
-    "Preprocessing",
     "WeightsReport",
     "create",
+    "features",
     "info",
     "load_weights",
     "names",
     "save_weights",
+    "transfer",
 ]

@@ -23,6 +23,9 @@ from jaxml.nn._dropout import DropPath as DropPath
 from jaxml.nn._dropout import SpatialDropout as SpatialDropout
 from jaxml.nn._embedding import Embedding as Embedding
 from jaxml.nn._embedding import EmbeddingBag as EmbeddingBag
+from jaxml.nn._freeze import Frozen as Frozen
+from jaxml.nn._freeze import freeze as freeze
+from jaxml.nn._freeze import unfreeze as unfreeze
 from jaxml.nn._group_norm import GroupNorm as GroupNorm
 from jaxml.nn._group_norm import InstanceNorm as InstanceNorm
 from jaxml.nn._layer_norm import LayerNorm as LayerNorm
@@ -64,6 +67,7 @@ __all__ = [
     "FeatureAlphaDropout",
     "FilterResponseNorm",
     "Flatten",
+    "Frozen",
     "GaussianDropout",
     "GaussianNoise",
     "GlobalAvgPool",
@@ -90,6 +94,8 @@ __all__ = [
     "WeightStandardization",
     "abstract",
     "count_params",
+    "freeze",
     "functionalize",
     "summary",
+    "unfreeze",
 ]

@@ -22,7 +22,8 @@ class BatchNorm(nnx.Module):
     Variant: `momentum` is the share of the OLD statistic kept, as in Flax and Keras (PyTorch's is 1 - momentum), and
     the running variance is the biased one (PyTorch's is unbiased). Statistics keep their dtype, float32 by default,
     whatever x is; they are BatchStat variables, so `functionalize` returns them in the state.
-    `axis_name` averages the statistics over a mapped axis (`jax.vmap`, `jax.shard_map`).
+    `axis_name` averages the statistics over a mapped axis (`jax.vmap`, `jax.shard_map`). Where `freeze` has set the
+    attribute `frozen`, every call is one with `train=False`.
     Errors: `ValueError` for `features` below 1, `momentum` outside [0, 1] or `eps` not positive.
     Reference: Ioffe and Szegedy 2015, arXiv:1502.03167.
 
@@ -52,6 +53,7 @@ class BatchNorm(nnx.Module):
         if not eps > 0:
             raise ValueError(f"BatchNorm: eps must be positive, got {eps}")
         self.momentum, self.eps, self.axis_name, self.dtype = momentum, eps, axis_name, dtype
+        self.frozen = False
         self.scale = nnx.Param(jnp.ones((features,), param_dtype)) if use_scale else None
         self.bias = nnx.Param(jnp.zeros((features,), param_dtype)) if use_bias else None
         self.mean = nnx.BatchStat(jnp.zeros((features,), param_dtype))
@@ -59,6 +61,7 @@ class BatchNorm(nnx.Module):
 
     @scoped
     def __call__(self, x: Float[Array, "*batch C"], *, train: bool = False) -> Float[Array, "*batch C"]:
+        train = train and not self.frozen
         # No cast of statistics or parameters: F.batch_norm computes in theirs and returns x's dtype.
         y, mean, var = F.batch_norm(self._input(x), *self._operands(), train=train, **self._options())
         return self._moved(y, mean, var, train)
@@ -76,6 +79,7 @@ class BatchNorm(nnx.Module):
 
         All of it but `conv` is in this layer's scope.
         """
+        train = train and not self.frozen
         options = {**self._options(), "conv": conv, "activation": activation, "scope": scope_name(self)}
         returned(self, x)  # what is normalised has the shape of x
         y, mean, var = F.batch_norm_conv(self._input(x), *self._operands(), w, train=train, **options)

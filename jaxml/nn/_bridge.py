@@ -1,7 +1,7 @@
 """The bridge from Flax NNX modules to pure functions: the one file that splits and merges them."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ from jaxml.nn._scope import naming, rebuilt
 # A pytree of nested mappings by attribute name (NNX's own `State`).
 Tree = Mapping[Any, Any]
 Apply = Callable[..., tuple[Any, Tree]]
+Model = TypeVar("Model", bound=nnx.Module)
 
 
 def functionalize(model: nnx.Module) -> tuple[Apply, Tree, Tree]:
@@ -20,10 +21,10 @@ def functionalize(model: nnx.Module) -> tuple[Apply, Tree, Tree]:
         apply(params, state, *args, **kwargs) -> (output, new_state)
 
     `params` holds every `nnx.Param` as a plain array, and is what one differentiates; `state` holds every other
-    variable: batch-norm statistics and the random keys of dropout. Both are copies: donating them to a jitted step
-    leaves `model` whole. `apply` is pure, so `jax.jit`, `jax.grad`, `jax.vmap` and `jax.lax.scan` may be applied to
-    it; `model` itself never changes. Carry `new_state` on: the same state gives the same dropout masks, the returned
-    one gives new ones.
+    variable: batch-norm statistics, the random keys of dropout, and parameters that `freeze` has frozen. Both are
+    copies: donating them to a jitted step leaves `model` whole. `apply` is pure, so `jax.jit`, `jax.grad`, `jax.vmap`
+    and `jax.lax.scan` may be applied to it; `model` itself never changes. Carry `new_state` on: the same state gives
+    the same dropout masks, the returned one gives new ones.
 
     To write trained values back: `nnx.update(model, params, state)`.
 
@@ -68,6 +69,13 @@ def functionalize(model: nnx.Module) -> tuple[Apply, Tree, Tree]:
         return output, new_state
 
     return apply, params, state
+
+
+def copied(function: str, model: Model) -> Model:
+    """`model` again, of variables of its own that hold the same arrays; it may be changed, `model` stays as it is."""
+    if not isinstance(model, nnx.Module):
+        raise TypeError(f"{function}: model must be an nnx.Module, got {type(model).__name__}")
+    return nnx.merge(*_split(model))
 
 
 def abstract(build: Callable[[], nnx.Module]) -> tuple[Apply, Tree, Tree]:

@@ -15,7 +15,7 @@ def freeze(tx: optax.GradientTransformation, params: Any, pattern: str) -> optax
 
     `pattern` is a regular expression that is searched for in paths such as `blocks/0/depthwise/w`; so `"^blocks/"`
     freezes whatever lies in `blocks`. No running quantities are kept for what is frozen. Batch-norm statistics are
-    state and no parameters: call the frozen layers with `train=False` to hold those.
+    state and no parameters: `jaxml.nn.freeze` holds those too, and has no gradients computed.
 
     Errors: `ValueError` for a pattern that matches no parameter, or all of them.
 
