@@ -35,8 +35,8 @@ def transfer(model: Model, num_classes: int, *, freeze: str | None = "backbone",
     >>> digits = models.create("cnn_separable", rngs=nnx.Rngs(0), num_classes=10, widths=(8, 16), strides=(1, 2))
     >>> faces = models.transfer(digits, 2, rngs=nnx.Rngs(1))
     >>> apply, params, state = nn.functionalize(faces)
-    >>> jax.tree.map(jnp.shape, dict(params))
-    {'head': {'b': (2,), 'w': (16, 2)}}
+    >>> list(params), params["head"]["w"].shape
+    (['head'], (16, 2))
     """
     made = copied("transfer", model)
     old = _head("transfer", made)

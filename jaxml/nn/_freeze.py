@@ -55,11 +55,12 @@ def freeze(model: Model, pattern: str) -> Model:
     return frozen
 
 
-def unfreeze(model: Model, pattern: str = "") -> Model:
-    """A copy of `model` in which the frozen parameters whose path matches `pattern` are trained again; all, by default.
+def unfreeze(model: Model, pattern: str) -> Model:
+    """A copy of `model` in which the frozen parameters whose path matches `pattern` are trained again.
 
-    A `BatchNorm` with a parameter that is trained again uses and moves the batch's own statistics in training again, as
-    does one without parameters whose statistics' paths match. `model` is left as it is; the copy shares its arrays.
+    `pattern` is as for `freeze`; the empty one matches all. A `BatchNorm` with a parameter that is trained again uses
+    and moves the batch's own statistics in training again, as does one without parameters whose statistics' paths
+    match. `model` is left as it is; the copy shares its arrays.
 
     Errors: `TypeError` for anything but a module; `ValueError` for a pattern that is no regular expression or matches
     nothing that is frozen.
