@@ -1,7 +1,7 @@
 """Transfer learning: a trained network, another head."""
 
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -38,7 +38,7 @@ def transfer(model: Model, num_classes: int, *, freeze: str | None = "backbone",
     >>> list(params), params["head"]["w"].shape
     (['head'], (16, 2))
     """
-    made = copied("transfer", model)
+    made: Any = copied("transfer", model)
     old = _head("transfer", made)
     check_positive("transfer", "num_classes", (num_classes,))
     made.head = nn.Linear(
@@ -49,9 +49,10 @@ def transfer(model: Model, num_classes: int, *, freeze: str | None = "backbone",
         param_dtype=old.w.dtype,
         rngs=rngs,
     )
-    config = getattr(made, "config", None)
-    if is_dataclass(config) and any(field.name == "num_classes" for field in fields(config)):
-        made.config = replace(config, num_classes=num_classes)  # type: ignore[arg-type]
+    if hasattr(made, "config"):
+        made.config = replace(made.config, num_classes=num_classes)
+    if getattr(made, "preprocessing", None) is not None:
+        made.preprocessing = replace(made.preprocessing, labels=None)  # those of the classes that were
     if freeze is None:
         return made
     return nn.freeze(made, BACKBONE if freeze == "backbone" else freeze)
@@ -72,7 +73,7 @@ def features(model: nnx.Module, x: Any, *, batch_size: int = 32) -> np.ndarray:
     >>> models.features(model, np.ones((5, 8, 8, 1), "float32"), batch_size=4).shape
     (5, 16)
     """
-    headless = copied("features", model)
+    headless: Any = copied("features", model)
     _head("features", headless)
     check_positive("features", "batch_size", (batch_size,))
     if len(x) == 0:

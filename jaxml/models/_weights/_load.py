@@ -45,7 +45,7 @@ def load_weights(
 
 
 def assign(
-    model: nnx.Module,
+    model: Any,
     arrays: Mapping[str, np.ndarray],
     metadata: Mapping[str, str],
     *,
