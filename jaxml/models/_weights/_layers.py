@@ -36,7 +36,7 @@ def entries(model: nnx.Module) -> list[Entry]:
     for path, member in members(model):
         if isinstance(member, nnx.Module):
             kinds[path] = KINDS.get(type(member), "other")
-        elif isinstance(member, nnx.Param | nnx.BatchStat):
+        elif isinstance(member, nnx.Param | nnx.BatchStat | nn.Frozen):
             layer, _, name = path.rpartition("/")
             found.append(Entry(layer.replace("/", "."), kinds.get(layer, "other"), name, member))
     return found
