@@ -18,7 +18,7 @@ class Family:
     title: str
     networks: dict[str, tuple[str, dict[str, Any]]]
     shape: Callable[[Settings], tuple[int, ...]]  # of one example
-    batch: dict[str, int]  # by the size of the run
+    batch: dict[str, int]  # by the size of the run; a size that is not there leaves the family out
     patience: float = 1.0
 
     @property
@@ -53,4 +53,8 @@ FAMILIES: dict[str, Family] = {
         {"tiny": 1, "quick": 8, "full": 8},
         patience=40,  # stock JAX takes seconds a round
     ),
+    "mobilenet_v2": Family(
+        "MobileNetV2", {"jaxml": ("mobilenet_v2", {"dropout": 0.0})}, _image(full=224), {"full": 8}, patience=40
+    ),
+    "resnet50": Family("ResNet-50", {"jaxml": ("resnet50", {})}, _image(full=224), {"full": 8}, patience=40),
 }

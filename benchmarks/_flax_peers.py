@@ -8,7 +8,10 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import Array
 
+from benchmarks import _flax_networks
 from jaxml import models, nn
+
+_NETWORKS = {"resnet50": _flax_networks.resnet, "mobilenet_v2": _flax_networks.mobilenet_v2}
 
 
 class _ConvNet(nnx.Module):
@@ -56,6 +59,8 @@ def twin(name: str, options: dict[str, Any], dtype: str) -> Callable[[], nnx.Mod
     """What makes the Flax network of the same layers, sizes and batch norm as `models.create(name, **options)`; it
     computes in `dtype` and keeps its parameters in float32, as jaxml's does."""
     config = _config(name, options)
+    if name in _NETWORKS:
+        return lambda: _NETWORKS[name](config, dtype=dtype)
     if hasattr(config, "channels"):  # MobileNetV1
         strides = (2, *(stride for *_, stride in config.blocks))
         return lambda: _ConvNet(config, config.channels, strides, dtype=dtype)

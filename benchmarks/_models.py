@@ -26,6 +26,7 @@ SPEEDUPS = (
     ("stock", "standard"),
     ("separable", "stock"),
     ("jaxml", "stock"),
+    ("jaxml", "torch"),
     ("separable", "torch-separable"),
     ("torch-standard", "standard"),
     ("torch-separable", "standard"),
@@ -35,7 +36,8 @@ SPEEDUPS = (
 
 
 def tasks(settings: Settings) -> list[Task]:
-    return [(f"{name} {mode}", partial(compare, name, mode)) for name in FAMILIES for mode in MODES]
+    families = [name for name, family in FAMILIES.items() if settings.size in family.batch]
+    return [(f"{name} {mode}", partial(compare, name, mode)) for name in families for mode in MODES]
 
 
 def compare(name: str, mode: str, settings: Settings) -> Row:
@@ -62,6 +64,8 @@ def compare(name: str, mode: str, settings: Settings) -> Row:
     if settings.peers and name == "mobilenet_v1":
         candidates |= _torch_peers.networks(x, labels, CLASSES, training=training)
         candidates |= _keras_peers.mobilenet(x, labels, CLASSES, training=training)
+    elif settings.peers and name in _torch_peers.NETWORKS:
+        candidates |= _torch_peers.network(name, x, labels, CLASSES, training=training)
     measure(row, "network", candidates, settings, speedups=SPEEDUPS, patience=family.patience)
     if "saving" in facts and (speedup := row.speedup("network", "separable", "standard")) is not None:
         row.facts["network_share"] = speedup / facts["saving"]

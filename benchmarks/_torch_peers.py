@@ -13,12 +13,14 @@ import jax
 import numpy as np
 from jax import Array
 
+from benchmarks import _torch_networks
 from benchmarks._device import cores
 from benchmarks._measure import Candidate
 from benchmarks._shape import Shape
 
 MISSING = "--peers compares with PyTorch, which is not installed: pip install 'torch==2.13.0'"
 Builders = dict[str, Callable[[], Candidate]]
+NETWORKS = {"resnet50": _torch_networks.resnet50, "mobilenet_v2": _torch_networks.mobilenet_v2}
 
 
 def require() -> None:
@@ -128,30 +130,35 @@ def _gradient(torch: Any, f: Callable[..., Any], x: Any, *weights: Any) -> Any:
 
 def networks(x: Array, labels: Array, num_classes: int, *, training: bool) -> Builders:
     """`torch-standard` and `torch-separable`: MobileNetV1 and its all-standard-convolution twin."""
+    return {
+        f"torch-{who}": partial(_network, partial(_mobilenet, separable=separable), x, labels, num_classes, training)
+        for who, separable in (("standard", False), ("separable", True))
+    }
+
+
+def network(name: str, x: Array, labels: Array, num_classes: int, *, training: bool) -> Builders:
+    """`torch`: torchvision's network of this name, one of `NETWORKS`."""
+    build = NETWORKS[name]
+    return {"torch": partial(_network, build, x, labels, num_classes, training)}
+
+
+def _network(build: Callable[..., Any], x: Array, labels: Array, num_classes: int, training: bool) -> Candidate:
     torch = _torch()
     image, target = _image(torch, x), torch.from_numpy(np.asarray(labels, np.int64).copy()).to(_place(torch))
+    torch.manual_seed(0)
+    model = build(torch, num_classes).to(_place(torch), image.dtype).to(memory_format=torch.channels_last)
+    if not training:
+        return _candidate(torch, partial(_forward, torch, model.eval(), image))
+    optimizer = torch.optim.SGD(model.train().parameters(), lr=1e-3)
 
-    def build(*, separable: bool) -> Candidate:
-        torch.manual_seed(0)
-        model = _mobilenet(torch, num_classes, separable=separable).to(_place(torch), image.dtype)
-        model = model.to(memory_format=torch.channels_last)
-        if not training:
-            return _candidate(torch, partial(_forward, torch, model.eval(), image))
-        optimizer = torch.optim.SGD(model.train().parameters(), lr=1e-3)
+    def step() -> Any:
+        optimizer.zero_grad(set_to_none=True)
+        loss = torch.nn.functional.cross_entropy(model(image), target)
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
 
-        def step() -> Any:
-            optimizer.zero_grad(set_to_none=True)
-            loss = torch.nn.functional.cross_entropy(model(image), target)
-            loss.backward()
-            optimizer.step()
-            return loss.detach()
-
-        return _candidate(torch, step)
-
-    return {
-        "torch-standard": partial(build, separable=False),
-        "torch-separable": partial(build, separable=True),
-    }
+    return _candidate(torch, step)
 
 
 def _mobilenet(torch: Any, num_classes: int, *, separable: bool) -> Any:
