@@ -52,7 +52,8 @@ class _Network(nnx.Module):
     def __call__(self, x: Array, *, train: bool = False) -> Array:
         x = self.stem(x, train)
         if self.pool:
-            x = nnx.max_pool(x, (3, 3), strides=(2, 2), padding=((1, 1), (1, 1)))
+            padding: Any = ((1, 1), (1, 1))  # which flax takes, and declares as a string
+            x = nnx.max_pool(x, (3, 3), strides=(2, 2), padding=padding)
         for block in self.blocks:
             x = block(x, train)
         return self.head(jnp.mean(x, (1, 2)))
