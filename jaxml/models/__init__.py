@@ -2,6 +2,7 @@
 
 from jaxml.models._cnn import CNN as CNN
 from jaxml.models._cnn import CNNConfig as CNNConfig
+from jaxml.models._fold import fold_batch_norm as fold_batch_norm
 from jaxml.models._linear import LinearConfig as LinearConfig
 from jaxml.models._linear import LinearModel as LinearModel
 from jaxml.models._mlp import MLP as MLP
@@ -45,6 +46,7 @@ __all__ = [  # noqa: RUF022  (in the order of sorted(), as in every other packag
     "WeightsReport",
     "create",
     "features",
+    "fold_batch_norm",
     "info",
     "load_weights",
     "names",

@@ -12,6 +12,7 @@ import jaxml.functional as F
 from jaxml import nn
 from jaxml.functional._checks import check_choice
 from jaxml.functional._padding import Padding
+from jaxml.models._folded_norm import FoldedNorm
 from jaxml.nn._scope import scope, scope_name, within
 
 
@@ -28,11 +29,14 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 }
 
 
+Norm = nn.BatchNorm | FoldedNorm
+
+
 class Layer(NamedTuple):
     """`activation(norm(conv(x)))`; the activation is a name in `ACTIVATIONS`."""
 
     conv: nn.Conv | nn.DepthwiseConv
-    norm: nn.BatchNorm
+    norm: Norm
     activation: str
 
 
@@ -58,14 +62,14 @@ def check_options(block: str, activation: str, implementation: str | None) -> st
     return "xla" if implementation == "xla" else None
 
 
-def norm_act(norm: nn.BatchNorm, activation: str, x: Array, *, train: bool) -> Array:
+def norm_act(norm: Norm, activation: str, x: Array, *, train: bool) -> Array:
     """`activation(norm(x))`, all of it in the scope of the norm."""
     with scope(norm):
         return ACTIVATIONS[activation](norm(x, train=train))
 
 
 def norm_act_conv(
-    norm: nn.BatchNorm,
+    norm: Norm,
     activation: str,
     conv: nn.Conv | nn.DepthwiseConv,
     x: Array,

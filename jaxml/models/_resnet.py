@@ -69,6 +69,11 @@ class ResNet(nnx.Module):
         return tap.result(features.classify(x, self.dropout, self.head, dtype=dtype, train=train))
 
     @property
+    def folds(self) -> list[tuple[Any, Any]]:
+        """The stem with the norm behind it, in version 1, for `fold_batch_norm`."""
+        return [(self.stem, self.stem_norm)]
+
+    @property
     def tap_names(self) -> tuple[str, ...]:
         """What `taps` may ask for."""
         return features.tap_names(len(self.config.blocks))

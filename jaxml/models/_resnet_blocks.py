@@ -1,5 +1,7 @@
 """Residual blocks: convolution, norm, ReLU and an addition (version 1), or norm, ReLU, convolution (version 2)."""
 
+from typing import Any
+
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
@@ -91,6 +93,11 @@ class ResidualBlock(nnx.Module):
         activations = ["relu"] * (len(self.convs) - 1) + ["none"]
         return [Layer(*layer) for layer in zip(self.convs, self.norms, activations, strict=True)]
 
+    @property
+    def folds(self) -> list[tuple[Any, Any]]:
+        """Each convolution with the norm behind it, for `fold_batch_norm`."""
+        return [*((layer.conv, layer.norm) for layer in self.layers), (self.projection, self.projection_norm)]
+
 
 class PreactivationBlock(nnx.Module):
     """Version 2: `shortcut(z) + f(z)` with `z = relu(norm(x))`; a shortcut that projects nothing is that of x itself.
@@ -121,3 +128,8 @@ class PreactivationBlock(nnx.Module):
         for inner, conv in rest:
             y = norm_act_conv(inner, "relu", conv, y, train=train, recompute=self.recompute)
         return skip + (y if self.drop_path is None else self.drop_path(y, train=train))
+
+    @property
+    def folds(self) -> list[tuple[Any, Any]]:
+        """The convolutions with a norm behind them: all but the last, whose norm is the next block's, past the sum."""
+        return list(zip(self.convs, list(self.norms)[1:], strict=False))

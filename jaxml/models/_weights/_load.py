@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from jaxml.models._fold import is_folded
 from jaxml.models._preprocessing import Preprocessing
 from jaxml.models._weights._layers import Entry, entries
 from jaxml.models._weights._layouts import FROM
@@ -58,6 +59,9 @@ def assign(
     ours = entries(model)
     if not ours:
         raise ValueError(f"load_weights: {type(model).__name__} has no parameters")
+    if is_folded(model):
+        name = type(model).__name__
+        raise ValueError(f"load_weights: the batch norms of this {name} are folded; load the weights before folding")
     arrays = without_prefix(model, ours, arrays)
     naming = recognised(model, ours, arrays)
     if naming is None:
