@@ -52,12 +52,15 @@ class Arrays:
 
     def epoch(self, epoch: int, taken: int = 0) -> Iterator[Batch]:
         """The batches of this epoch after the first `taken`."""
-        n = self.examples
+        n, all_count = self.examples, np.ones(self.size, bool)
         order = np.random.default_rng([self.seed, epoch]).permutation(n) if self.shuffle else np.arange(n)
+        leaves, tree = jax.tree.flatten((self.x, self.y))
         for start in range(taken * self.size, n, self.size):
-            positions = np.arange(start, start + self.size)
-            index = order.take(positions, mode="wrap")
-            yield *jax.tree.map(lambda a, index=index: a[index], (self.x, self.y)), positions < n
+            index, where = order[start : start + self.size], all_count
+            if len(index) < self.size:
+                positions = np.arange(start, start + self.size)
+                index, where = order.take(positions, mode="wrap"), positions < n
+            yield *tree.unflatten([_rows(a, index) for a in leaves]), where
 
     def ended(self, taken: int) -> bool:
         """Whether an epoch of which this many batches are taken has no more."""
@@ -260,6 +263,11 @@ def _canonical(tree: Any) -> Any:
         return a.astype(jax.dtypes.canonicalize_dtype(a.dtype), copy=False)
 
     return jax.tree.map(leaf, tree)
+
+
+def _rows(a: Any, index: np.ndarray) -> np.ndarray:
+    """`a[index]`, whose usual way costs a quarter of the loop's time for a step."""
+    return a.take(index, axis=0) if isinstance(a, np.ndarray) and a.ndim > 1 else a[index]
 
 
 def _host(a: Any) -> Any:
