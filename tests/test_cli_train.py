@@ -98,6 +98,14 @@ def test_images_that_do_not_fit_into_memory_are_read_batch_by_batch(tmp_path, rn
     [
         (["nothing"], "there is no set, file or folder 'nothing'; the sets are iris"),
         (["TABLE"], "is a table: name the column to predict with --target"),
+        (["nothing.csv", "--target", "price"], "there is no set, file or folder 'nothing.csv'; the sets are iris"),
+        (["GAPS", "--target", "price"], "fill it in, or say drop_missing_target=True (--drop-missing-target)"),
+        (["GAPS", "--target", "price", "--drop-missing-target"], "line 5, column 'size': must be a number, got 'big'"),
+        (
+            ["GAPS", "--target", "price", "--drop-missing-target", "--text", "size"],
+            "column 'width': -inf in row 5 of its data (1 such); leave the cell empty, which is filled in, or leave",
+        ),
+        (["iris", "--out", "TABLE"], "cannot be written to"),
         (["TABLE", "--target", "prise"], "target names 'prise', the columns are size, colour, price; did you mean"),
         (["iris", "--drop", "petal"], "--drop is for the columns of a CSV file"),
         (["TABLE", "--target", "price", "--task", "cluster"], "task must be"),
@@ -115,8 +123,11 @@ def test_images_that_do_not_fit_into_memory_are_read_batch_by_batch(tmp_path, rn
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused(arguments, message, table, tmp_path):
-    arguments = [str(table) if a == "TABLE" else a for a in arguments]
-    result = run(*arguments, "--out", tmp_path / "run", "--quiet")
+    gaps = tmp_path / "gaps.csv"
+    rows = [f"{n},{n},{n}" for n in range(3)] + ["big,3,3", "4,4,", "5,-inf,5"]
+    gaps.write_text("\n".join(["size,width,price", *rows]))
+    arguments = [{"TABLE": str(table), "GAPS": str(gaps)}.get(a, a) for a in arguments]
+    result = run("--out", tmp_path / "run", "--quiet", *arguments)
     assert result.exit_code == 2
     assert message in shown(result)
 

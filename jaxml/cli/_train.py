@@ -2,6 +2,7 @@
 options that do not fit, 130 after Ctrl-C and 143 after SIGTERM, with everything saved."""
 
 import json
+import logging
 import math
 import os
 import sys
@@ -51,9 +52,11 @@ def train(
     ),
     target: str | None = typer.Option(None, help="The column of a CSV file to predict."),
     task: str | None = typer.Option(
-        None, help="Of a CSV file: classification or regression; unless given, as its target is."
+        None, help="Of a CSV file: classification or regression; unless given, text is classified, numbers are not."
     ),
     drop: list[str] = typer.Option([], help="A column of a CSV file to leave out; may be given several times."),
+    text: list[str] = typer.Option([], help="A column of a CSV file whose numbers are names; likewise."),
+    drop_missing_target: bool = typer.Option(False, "--drop-missing-target", help="Leave out lines without a target."),
     model: str | None = typer.Option(
         None, help="See `jaxml models`; cnn for images and mlp for tables unless given.", autocompletion=_complete_model
     ),
@@ -110,7 +113,15 @@ def train(
             raise RecipeError(f"--schedule must be cosine or constant, got {schedule!r}")
         devices = mesh_for(mesh)
         prepared = prepare(
-            source, target=target, task=task, drop=tuple(drop), size=size, validation=validation, seed=seed
+            source,
+            target=target,
+            task=task,
+            drop=tuple(drop),
+            text=tuple(text),
+            drop_missing_target=drop_missing_target,
+            size=size,
+            validation=validation,
+            seed=seed,
         )
         name, module = model_for(model, prepared.example, prepared.outputs, seed)
         augment = convolutional(name) if augment is None else augment
@@ -119,12 +130,12 @@ def train(
         steps = epochs * math.ceil(len(prepared.train[0]) / batch_size)
         rule = optimizer_for(optimizer, learning_rate, weight_decay, schedule, steps)
         folder = out or Path("runs") / f"{prepared.name}-{name}"
-        _keep_config(folder, asked, resume, write=first)
+        _keep(folder, asked, prepared, resume, write=first)
     except (ValueError, TypeError, ImportError, OSError, RuntimeError) as error:
         raise typer.BadParameter(str(error)) from error
     loss, metrics = loss_for(prepared.task, prepared.scale)
-    if first:
-        _keep_preprocessing(folder, prepared)
+    for library in ("absl", "asyncio"):  # Orbax writes its threads' tracebacks there; the error says it in words
+        logging.getLogger(library).setLevel(logging.CRITICAL)
     try:
         result = fit(
             module,
@@ -150,7 +161,7 @@ def train(
     except (ValueError, TypeError) as error:
         raise typer.BadParameter(str(error)) from error
     except (FloatingPointError, OSError, DamagedCheckpointError, LostProcessError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print("\n".join([f"error: {error}", *getattr(error, "__notes__", ())]), file=sys.stderr)
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
@@ -184,8 +195,8 @@ def _print_epoch(epoch: Any) -> None:
     print(f"epoch {epoch.epoch}  step {epoch.step}  {figures}", file=sys.stderr, flush=True)
 
 
-def _keep_config(folder: Path, asked: dict[str, Any], resume: bool, write: bool) -> None:
-    """Write the options beside the checkpoints; a resumed run must have the same ones."""
+def _keep(folder: Path, asked: dict[str, Any], prepared: Any, resume: bool, write: bool) -> None:
+    """Write the options and the preprocessing beside the checkpoints; a resumed run must have the same options."""
     path = folder / CONFIG
     if resume and path.exists():
         before = json.loads(path.read_text())
@@ -197,9 +208,15 @@ def _keep_config(folder: Path, asked: dict[str, Any], resume: bool, write: bool)
         return
     if not resume and any(entry.name.isdigit() for entry in folder.glob("*")):
         raise ValueError(f"{folder} holds an earlier run: add --resume to go on with it, or --out for another folder")
-    folder.mkdir(parents=True, exist_ok=True)
-    if write:
-        path.write_text(json.dumps(asked, indent=2))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if write:
+            _keep_preprocessing(folder, prepared)
+            path.write_text(json.dumps(asked, indent=2))
+    except OSError as error:
+        raise OSError(
+            f"{folder} cannot be written to: {error}; make room, or name another folder with --out"
+        ) from error
 
 
 def _keep_preprocessing(folder: Path, prepared: Any) -> None:

@@ -47,13 +47,17 @@ def prepare(
     target: str | None = None,
     task: str | None = None,
     drop: tuple[str, ...] = (),
+    text: tuple[str, ...] = (),
+    drop_missing_target: bool = False,
     size: int = 64,
     validation: float = 0.2,
     seed: int = 0,
 ) -> Prepared:
     """Load `source`, split off `validation` of it (unless it has its own test examples), and fit the preprocessing on
     the rest: missing cells filled in, numbers standardised, categories one-hot; images are in [0, 1] as they come."""
-    name, training, held_out = _load(source, target, task, size)
+    reading = {"kinds": dict.fromkeys(text, "text"), "drop_missing_target": drop_missing_target}
+    name, training, held_out = _load(source, target, task, size, reading)
+    _check_finite(source, training.x, drop)
     if training.y is None:
         raise DataError(f"{source} has no targets: name the column with --target")
     if held_out is None:
@@ -72,7 +76,9 @@ def prepare(
     return Prepared(name, (x, y), (x_held, y_held), training.task, outputs, training.class_names, fitted, scale)
 
 
-def _load(source: str, target: str | None, task: str | None, size: int) -> tuple[str, Any, Any]:
+def _load(
+    source: str, target: str | None, task: str | None, size: int, reading: dict[str, Any]
+) -> tuple[str, Any, Any]:
     """The name, the examples, and those for testing where the set has its own."""
     path = Path(source)
     if source in data.names():
@@ -84,12 +90,27 @@ def _load(source: str, target: str | None, task: str | None, size: int) -> tuple
         if has_idx:
             return path.name, *data.mnist_folder(path)
         return path.name, _in_memory(data.image_folder(path, size=size)), None
-    if path.suffix == ".csv" or path.is_file():
+    if path.is_file():
         if target is None:
             raise DataError(f"{source} is a table: name the column to predict with --target")
-        return path.stem, data.read_csv(path, target=target, task=task), None
+        return path.stem, data.read_csv(path, target=target, task=task, **reading), None
     known = ", ".join((*data.names(), "fashion_mnist"))
     raise DataError(f"there is no set, file or folder {source!r}; the sets are {known}")
+
+
+def _check_finite(source: str, x: Any, drop: tuple[str, ...]) -> None:
+    """A table's infinite numbers, before they are split off and would be called by another row's number."""
+    if not isinstance(x, dict):
+        return
+    for name, column in x.items():
+        if name in drop or column.dtype == object:
+            continue
+        bad = np.flatnonzero(np.isinf(column))
+        if bad.size:
+            raise DataError(
+                f"{source}, column {name!r}: {column[bad[0]]} in row {bad[0] + 1} of its data ({bad.size} such); leave "
+                f"the cell empty, which is filled in, or leave the column out with --drop {name}"
+            )
 
 
 def _in_memory(images: data.Dataset) -> data.Dataset:

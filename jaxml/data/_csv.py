@@ -138,7 +138,8 @@ def _values(path: str | Path, column: _Column, kind: str | None) -> np.ndarray:
         cell, line = wrong[0]
         raise ValueError(
             f"{F}: {path}, line {line}, column {column.name!r}: must be a number, got {cell!r} ({len(wrong)} such of "
-            f'{len(given)}); mend it, list it in missing, or say kinds={{{column.name!r}: "text"}}'
+            f'{len(given)}); mend it, list it in missing, or say kinds={{{column.name!r}: "text"}} (--text '
+            f"{column.name})"
         )
     return np.array([np.nan if cell is None else float(cell) for cell in column.cells])
 
@@ -170,7 +171,7 @@ def _with_target(path: str | Path, columns: dict[str, _Column], name: str, drop:
         count = len(column.cells) - len(kept)
         raise ValueError(
             f"{F}: {path}, line {line}: target {name!r} is missing, as in {count} of {len(column.cells)} lines; fill "
-            "it in, or say drop_missing_target=True"
+            "it in, or say drop_missing_target=True (--drop-missing-target)"
         )
     lines = [column.lines[n] for n in kept]
     return {other: _Column(other, [c.cells[n] for n in kept], lines) for other, c in columns.items()}
