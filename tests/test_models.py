@@ -37,9 +37,17 @@ PARAMS = {
     "resnet50": 25_557_032,
     "resnet101": 44_549_160,
     "resnet152": 60_192_808,
+    "resnet50_v2": 25_549_352,
+    "resnet101_v2": 44_541_480,
+    "resnet152_v2": 60_185_128,
+    "cifar_resnet20": 269_722,
+    "cifar_resnet32": 464_154,
+    "cifar_resnet44": 658_586,
+    "cifar_resnet56": 853_018,
+    "cifar_resnet110": 1_727_962,
 }
 # One of every family and kind of block: what holds for these holds for their sizes.
-SWEPT = ["linear", "mlp", "cnn", "cnn_separable", "mobilenet_v1", "conv_mobilenet_v1", "resnet18", "resnet50"]
+SWEPT = ["linear", "mlp", "cnn", "cnn_separable", "mobilenet_v1", "conv_mobilenet_v1", "resnet18", "cifar_resnet20"]
 # What Keras calls non-trainable: two running statistics a channel of every batch norm.
 STATISTICS = {
     "mobilenet_v1": 21_888,
@@ -149,6 +157,9 @@ SMALL = {
     "mlp": ({"in_features": 12, "hidden": (8, 6)}, (4, 3, 4)),
     "cnn": ({"widths": (4, 6, 8), "strides": (1, 2, 1)}, (4, 8, 8, 1)),
     "cnn_separable": ({"widths": (4, 6, 8), "strides": (1, 2, 1)}, (4, 8, 8, 1)),
+    "resnet basic": ({"block": "basic", "stem": "cifar", "widths": (4, 6), "depths": (1, 1)}, (4, 6, 6, 3)),
+    "resnet bottleneck": ({"stem": "cifar", "widths": (3,), "depths": (1,)}, (4, 5, 5, 3)),
+    "resnet v2": ({"preactivation": True, "widths": (3,), "depths": (2,)}, (4, 12, 12, 3)),
     "mobilenet_v1": ({"width_multiplier": 0.125}, (4, 64, 64, 3)),
 }
 
@@ -158,7 +169,11 @@ SMALL = {
 )
 def test_every_parameter_has_a_gradient(name):
     options, shape = SMALL[name]
-    apply, params, state = nn.functionalize(models.create(name, rngs=nnx.Rngs(0), num_classes=3, **options))
+    if name.startswith("resnet "):
+        model = models.ResNet(models.ResNetConfig(num_classes=3, **options), rngs=nnx.Rngs(0))
+    else:
+        model = models.create(name, rngs=nnx.Rngs(0), num_classes=3, **options)
+    apply, params, state = nn.functionalize(model)
     x, labels = jax.random.normal(jax.random.key(1), shape), jnp.arange(shape[0]) % 3
 
     # Unoptimised: whether a gradient arrives is no matter of speed, and compiling is what this test takes its time for.

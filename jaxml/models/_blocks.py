@@ -40,15 +40,20 @@ class Layer(NamedTuple):
     activation: str
 
 
-class BlockOptions(TypedDict):
-    """What all blocks of a network share."""
+class NormOptions(TypedDict):
+    """What all blocks of a network share but, it may be, the padding."""
 
-    padding: Padding
     activation: str
     momentum: float
     eps: float
     axis_name: NotRequired[str | None]
     implementation: str | None
+
+
+class BlockOptions(NormOptions):
+    """What all blocks of a network share."""
+
+    padding: Padding
 
 
 def check_options(block: str, activation: str, implementation: str | None) -> str | None:

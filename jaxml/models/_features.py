@@ -35,6 +35,10 @@ class Taps:
             self.kept[name] = x
         return x
 
+    def wants(self, name: str) -> bool:
+        """Whether `name` is asked for."""
+        return name in self.asked
+
     def result(self, output: Array) -> Any:
         """`output`, with the activations in the order asked for beside it if there are any."""
         return (output, {name: self.kept[name] for name in self.asked}) if self.asked else output

@@ -6,7 +6,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
 from flax import nnx
+from jaxtyping import Array
 
 from jaxml import nn
 from jaxml.functional._checks import check_choice
@@ -45,6 +47,14 @@ MODELS: dict[str, tuple[type, Callable[..., Any]]] = {
     "resnet50": (ResNet, ResNetConfig.resnet50),
     "resnet101": (ResNet, ResNetConfig.resnet101),
     "resnet152": (ResNet, ResNetConfig.resnet152),
+    "resnet50_v2": (ResNet, ResNetConfig.resnet50_v2),
+    "resnet101_v2": (ResNet, ResNetConfig.resnet101_v2),
+    "resnet152_v2": (ResNet, ResNetConfig.resnet152_v2),
+    "cifar_resnet20": (ResNet, ResNetConfig.cifar_resnet20),
+    "cifar_resnet32": (ResNet, ResNetConfig.cifar_resnet32),
+    "cifar_resnet44": (ResNet, ResNetConfig.cifar_resnet44),
+    "cifar_resnet56": (ResNet, ResNetConfig.cifar_resnet56),
+    "cifar_resnet110": (ResNet, ResNetConfig.cifar_resnet110),
 }
 
 
@@ -101,6 +111,19 @@ def create(
     return made
 
 
+class OneKey(nnx.Rngs):
+    """Keys for those who want shapes alone: every one the same.
+
+    NNX's count of keys, when it is traced, makes JAX walk all of the trace for each: seconds for a deep network.
+    """
+
+    def params(self) -> Array:
+        return jax.random.key(0)
+
+    def dropout(self) -> Array:
+        return jax.random.key(0)
+
+
 def info(name: str, **options: Any) -> ModelInfo:
     """Family, paper, input shape and number of trainable parameters of `create(name, **options)`; nothing is allocated.
 
@@ -120,8 +143,7 @@ def info(name: str, **options: Any) -> ModelInfo:
 
 @cache
 def _count(model: type, config: Any) -> int:
-    """Tracing a deep network's initialisation takes seconds; a frozen configuration has one answer."""
-    return nn.count_params(nn.abstract(lambda: model(config, rngs=nnx.Rngs(0)))[1])
+    return nn.count_params(nn.abstract(lambda: model(config, rngs=OneKey(0)))[1])
 
 
 def _configure(name: str, options: dict[str, Any]) -> tuple[type, Any]:

@@ -76,7 +76,7 @@ class ResidualBlock(nnx.Module):
         self.projection_norm = norm(config, block.out_features) if block.projection else None
         scale = self.norms[-1].scale
         if config.zero_init_last and scale is not None:
-            scale[...] = jnp.zeros_like(scale[...])
+            scale.set_value(jnp.zeros_like(scale[...]))
         self.drop_path = drop_path(rate, rngs)
 
     def __call__(self, x: Float[Array, "N H W C"], *, train: bool = False) -> Float[Array, "N H2 W2 O"]:
@@ -114,7 +114,7 @@ class PreactivationBlock(nnx.Module):
         self.convs = nnx.List(convs)
         self.projection = projection(config, block, rngs=rngs)
         if config.zero_init_last:
-            convs[-1].w[...] = jnp.zeros_like(convs[-1].w[...])
+            convs[-1].w.set_value(jnp.zeros_like(convs[-1].w[...]))
         self.drop_path = drop_path(rate, rngs)
 
     def __call__(self, x: Float[Array, "N H W C"], *, train: bool = False) -> Float[Array, "N H2 W2 O"]:

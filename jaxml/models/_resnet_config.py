@@ -136,6 +136,54 @@ class ResNetConfig:
         """60,192,808 parameters, 11,513,626,624 MACs; 11,282,415,616 with the stride in the first 1x1."""
         return cls.imagenet(152, **options)
 
+    @classmethod
+    def resnet50_v2(cls, **options: Any) -> "ResNetConfig":
+        """Version 2: 25,549,352 parameters, 4,089,184,256 MACs; with Keras's strides 3,482,255,360."""
+        return cls.imagenet(50, preactivation=True, **options)
+
+    @classmethod
+    def resnet101_v2(cls, **options: Any) -> "ResNetConfig":
+        """Version 2: Keras's strides make 7,194,476,544 MACs of it."""
+        return cls.imagenet(101, preactivation=True, **options)
+
+    @classmethod
+    def resnet152_v2(cls, **options: Any) -> "ResNetConfig":
+        """Version 2: Keras's strides make 10,906,697,728 MACs of it."""
+        return cls.imagenet(152, preactivation=True, **options)
+
+    @classmethod
+    def cifar(cls, layers: int, **options: Any) -> "ResNetConfig":
+        """Section 4.2 of the paper: 6 n + 2 layers, three stages of n basic blocks, on images of 32x32."""
+        if layers < 8 or layers % 6 != 2:
+            raise ValueError(f"ResNet: layers must be 6 n + 2 with n at least 1, got {layers}")
+        usual = {"widths": (16, 32, 64), "shortcut": "pad", "num_classes": 10, "image_size": 32}
+        return cls(depths=(layers // 6,) * 3, block="basic", stem="cifar", **usual | options)
+
+    @classmethod
+    def cifar_resnet20(cls, **options: Any) -> "ResNetConfig":
+        """269,722 parameters, 40,551,040 MACs; 8.75 % error on CIFAR-10 in the paper."""
+        return cls.cifar(20, **options)
+
+    @classmethod
+    def cifar_resnet32(cls, **options: Any) -> "ResNetConfig":
+        """464,154 parameters, 68,862,592 MACs; 7.51 % error on CIFAR-10 in the paper."""
+        return cls.cifar(32, **options)
+
+    @classmethod
+    def cifar_resnet44(cls, **options: Any) -> "ResNetConfig":
+        """658,586 parameters, 97,174,144 MACs; 7.17 % error on CIFAR-10 in the paper."""
+        return cls.cifar(44, **options)
+
+    @classmethod
+    def cifar_resnet56(cls, **options: Any) -> "ResNetConfig":
+        """853,018 parameters, 125,485,696 MACs; 6.97 % error on CIFAR-10 in the paper."""
+        return cls.cifar(56, **options)
+
+    @classmethod
+    def cifar_resnet110(cls, **options: Any) -> "ResNetConfig":
+        """1,727,962 parameters, 252,887,680 MACs; 6.43 % error on CIFAR-10 in the paper."""
+        return cls.cifar(110, **options)
+
     @property
     def input_shape(self) -> tuple[int, int, int]:
         """Shape of one example, without the batch axis. The network takes images of any size."""

@@ -98,5 +98,7 @@ class BatchNorm(nnx.Module):
     def _moved(self, y: Array, mean: Array, var: Array, train: bool) -> Array:
         """y, with the running statistics moved on in training."""
         if train:
-            self.mean[...], self.var[...] = mean, var
+            # Not by [...]: NNX then asks a tracer for its sharding, and JAX walks the whole trace to say it has none.
+            self.mean.set_value(mean)
+            self.var.set_value(var)
         return y

@@ -121,5 +121,6 @@ def next_key(key: nnx.Variable | None, train: bool) -> Array | None:
         return None
     drawn = key[...]
     if train:
-        key[...], drawn = jax.random.split(drawn)
+        following, drawn = jax.random.split(drawn)
+        key.set_value(following)
     return drawn

@@ -43,7 +43,7 @@ class SpectralNorm(nnx.Module):
         steps = self.steps if train else 0
         w, u = F.spectral_norm(self.layer.w[...], self.u[...], steps=steps, eps=self.eps)
         if train:
-            self.u[...] = u
+            self.u.set_value(u)
         return _called(self.layer, x, w)
 
 
