@@ -27,9 +27,10 @@ class MobileNetV1Config:
 
     `separable=False` is Table 4's "Conv MobileNet": every separable block becomes one standard 3x3 block.
 
-    `variant` says whose network it is: `"paper"` has ReLU, `"keras"` ReLU6 and, in blocks of stride 2, one row and one
-    column of padding behind whatever the size; at even sizes that is `"SAME"`, which all else has. `activation` and
-    `padding` (PyTorch's is 1) say otherwise. `eps`, `momentum` and `dropout` are Keras's.
+    `variant` says whose network it is: `"paper"` has ReLU, `"keras"` ReLU6 and, for `"SAME"` in blocks of stride 2, one
+    row and one column of padding behind whatever the size, which is the same at even sizes. `activation` says otherwise
+    (it is the variant's where it is not given), and so does `padding`: PyTorch's is 1. `eps`, `momentum` and `dropout`
+    are Keras's.
 
     `num_classes=0` leaves the classifier out: the pooled features come. `pool` is `"avg"`, `"max"` or `"none"`, where
     the classifier is applied at each pixel of the last map.
@@ -49,7 +50,7 @@ class MobileNetV1Config:
     separable: bool = True
     dropout: float = 1e-3
     variant: str = "paper"
-    padding: Padding | None = None
+    padding: Padding = "SAME"
     activation: str | None = None
     momentum: float = 0.99
     eps: float = 1e-3
@@ -65,6 +66,8 @@ class MobileNetV1Config:
             if not getattr(self, name) > 0:
                 raise ValueError(f"MobileNetV1: {name} must be positive, got {getattr(self, name)}")
         check_choice("MobileNetV1", "variant", self.variant, _ACTIVATIONS)
+        if self.activation is None:
+            object.__setattr__(self, "activation", _ACTIVATIONS[self.variant])
         features.check_pool("MobileNetV1", self.pool)
 
     @classmethod
@@ -105,9 +108,8 @@ class MobileNetV1Config:
 
     def block_padding(self, stride: int) -> Padding:
         """The padding of a block's 3x3 convolution."""
-        if self.padding is not None:
-            return self.padding
-        return ((0, 1), (0, 1)) if self.variant == "keras" and stride == 2 else "SAME"
+        behind = self.variant == "keras" and stride == 2 and self.padding == "SAME"
+        return ((0, 1), (0, 1)) if behind else self.padding
 
 
 class MobileNetV1(nnx.Module):
@@ -126,16 +128,15 @@ class MobileNetV1(nnx.Module):
     def __init__(self, config: MobileNetV1Config, *, rngs: nnx.Rngs):
         self.config = config
         options = NormOptions(
-            activation=config.activation or _ACTIVATIONS[config.variant],
+            activation=config.activation or "relu",
             momentum=config.momentum,
             eps=config.eps,
             axis_name=config.axis_name,
             implementation=config.implementation,
         )
         block = SeparableBlock if config.separable else ConvBlock
-        padding = "SAME" if config.padding is None else config.padding
         size = (config.in_channels, config.channels[0])
-        self.stem = ConvBlock(*size, stride=_STRIDES[0], padding=padding, **options, rngs=rngs)
+        self.stem = ConvBlock(*size, stride=_STRIDES[0], padding=config.padding, **options, rngs=rngs)
         self.blocks = nnx.List(
             [block(i, o, stride=s, padding=config.block_padding(s), **options, rngs=rngs) for i, o, s in config.blocks]
         )
