@@ -181,7 +181,8 @@ def test_errors_of_taps(family):
 
 def test_keras_mobilenet():
     """ReLU6; one row and one column behind at stride 2, whatever the size."""
-    blocks = create("mobilenet_v1", variant="keras").blocks
+    config = models.MobileNetV1Config(num_classes=3, width_multiplier=0.0625, variant="keras")
+    blocks = models.MobileNetV1(config, rngs=nnx.Rngs(0)).blocks
     assert {block.activation for block in blocks} == {"relu6"}
     assert {(b.depthwise.stride, b.depthwise.padding) for b in blocks} == {
         ((1, 1), "SAME"),

@@ -29,7 +29,7 @@ class MobileNetV1Config:
 
     `variant` says whose network it is: `"paper"` has ReLU, `"keras"` ReLU6 and, for `"SAME"` in blocks of stride 2, one
     row and one column of padding behind whatever the size, which is the same at even sizes. `activation` says otherwise
-    (it is the variant's where it is not given), and so does `padding`: PyTorch's is 1. `eps`, `momentum` and `dropout`
+    (where it is not given, the configuration takes the variant's, and keeps it), and so does `padding`: PyTorch's is 1. `eps`, `momentum` and `dropout`
     are Keras's.
 
     `num_classes=0` leaves the classifier out: the pooled features come. `pool` is `"avg"`, `"max"` or `"none"`, where
