@@ -28,9 +28,9 @@ class MobileNetV1Config:
     `separable=False` is Table 4's "Conv MobileNet": every separable block becomes one standard 3x3 block.
 
     `variant` says whose network it is: `"paper"` has ReLU, `"keras"` ReLU6 and, for `"SAME"` in blocks of stride 2, one
-    row and one column of padding behind whatever the size, which is the same at even sizes. `activation` says otherwise
-    (where it is not given, the configuration takes the variant's, and keeps it), and so does `padding`: PyTorch's is 1. `eps`, `momentum` and `dropout`
-    are Keras's.
+    row and one column of padding behind whatever the size, which is the same at even sizes. Where `activation` is not
+    given, the configuration takes the variant's, and keeps it. `padding` may be PyTorch's 1. `eps`, `momentum` and
+    `dropout` are Keras's.
 
     `num_classes=0` leaves the classifier out: the pooled features come. `pool` is `"avg"`, `"max"` or `"none"`, where
     the classifier is applied at each pixel of the last map.
