@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+import jaxml.functional as F
 from jaxml import models, nn
 from jaxml.models._registry import OneKey
 from jaxml.models._resnet_blocks import padded_shortcut
@@ -143,3 +144,18 @@ def test_errors_of_sizes():
     for layers in (2, 21):
         with pytest.raises(ValueError, match=rf"^ResNet: layers must be 6 n \+ 2 with n at least 1, got {layers}"):
             models.ResNetConfig.cifar(layers)
+
+
+def test_stems_on_a_cpu():
+    """Small patches are gathered for one matrix product, 7x7 ones are not: XLA's own convolution is faster there."""
+
+    def lowered(kernel):
+        x, w = (
+            jax.ShapeDtypeStruct((1, 16, 16, 3), jnp.float32),
+            jax.ShapeDtypeStruct((kernel, kernel, 3, 8), jnp.float32),
+        )
+        stem = jax.jit(partial(F.conv2d, stride=2, padding=kernel // 2))
+        return stem.trace(x, w).lower(lowering_platforms=("cpu",)).as_text()
+
+    assert "stablehlo.convolution" in lowered(7) and "stablehlo.dot_general" not in lowered(7)
+    assert "stablehlo.convolution" not in lowered(3) and "stablehlo.dot_general" in lowered(3)
