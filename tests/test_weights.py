@@ -42,9 +42,10 @@ def scrambled(model, rng):
     return model
 
 
-def as_foreign(model, layout):
-    """The arrays of a model as the file of another library has them."""
-    naming = next(n for n in namings(model) if n.layout == layout)
+def as_foreign(model, layout, some=()):
+    """The arrays of a model as the file of another library has them: with `some` names, if it has two sets."""
+    found = [n for n in namings(model) if n.layout == layout]
+    naming = next(n for n in found if set(some) <= {n.name(entry) for entry in entries(model)})
     turned = {
         ("torchvision", 4): lambda a, kind: a.transpose(3, 2, 0, 1),
         ("torchvision", 2): lambda a, kind: a.T,
@@ -66,15 +67,75 @@ def relu6(rng):
     return scrambled(tiny(activation="relu6"), rng)
 
 
-@pytest.mark.parametrize("layout", ["keras", "slim"])
-def test_names_and_layouts(layout, relu6, tmp_path):
-    path = files.as_npz(tmp_path / "w.npz", as_foreign(relu6, layout))
-    other = tiny(1, activation="relu6")
+RESNET = {"widths": (4, 4, 4, 4), "depths": (2, 1, 1, 1), "num_classes": 5}
+BASIC = {"block": "basic", **RESNET}
+
+
+def made(name, seed, **options):
+    """By name, or a ResNet of fewer blocks than those with names have."""
+    if name == "resnet":
+        return models.ResNet(models.ResNetConfig(**options), rngs=nnx.Rngs(seed))
+    return models.create(name, rngs=nnx.Rngs(seed), **options)
+
+
+# name, options, whose names, some of them, the scale of their preprocessing
+NAMED = [
+    ("mobilenet_v1", {"activation": "relu6", **SMALL}, "keras", {"conv_dw_13_bn/gamma", "conv_preds/bias"}, 127.5),
+    (
+        "mobilenet_v1", {"activation": "relu6", **SMALL}, "slim",
+        {"MobilenetV1/Conv2d_13_depthwise/depthwise_weights", "MobilenetV1/Logits/Conv2d_1c_1x1/biases"}, 128.0,
+    ),
+    (
+        "resnet", BASIC, "torchvision",
+        {"conv1.weight", "bn1.running_var", "layer1.1.conv2.weight", "layer2.0.downsample.1.bias", "fc.bias"}, 255.0,
+    ),
+    ("resnet", RESNET, "torchvision", {"layer1.0.downsample.0.weight", "layer4.0.bn3.running_mean"}, 255.0),
+    (
+        "resnet", {"variant": "keras", **RESNET}, "keras",
+        {"conv1_conv/bias", "conv2_block2_3_bn/moving_mean", "conv2_block1_0_conv/kernel", "predictions/bias"}, 1.0,
+    ),
+    (
+        "resnet", {"variant": "keras", "eps": 1e-3, **RESNET}, "keras",
+        {"bn_conv1/gamma", "res2b_branch2c/bias", "bn5a_branch1/beta", "fc1000/kernel"}, 1.0,
+    ),
+    (
+        "resnet", {"variant": "keras", "preactivation": True, **RESNET}, "keras",
+        {"conv2_block1_preact_bn/gamma", "conv2_block1_0_conv/bias", "conv2_block2_1_bn/beta", "post_bn/gamma"}, 127.5,
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "options", "layout", "some", "scale"), NAMED)
+def test_names_and_layouts(name, options, layout, some, scale, tmp_path, rng):
+    model = scrambled(made(name, 0, **options), rng)
+    found = as_foreign(model, layout, some)
+    assert some <= set(found)
+    path = files.as_npz(tmp_path / "w.npz", found)
+    other = made(name, 1, **options)
     report = models.load_weights(other, path)
     assert report.ok and report.naming == layout and len(report.loaded) == len(entries(other))
-    for key, array in arrays_of(relu6).items():
+    for key, array in arrays_of(model).items():
         np.testing.assert_array_equal(arrays_of(other)[key], array)
-    assert other.preprocessing.scale == {"keras": 127.5, "slim": 128.0}[layout]
+    assert other.preprocessing.scale == scale
+
+
+def test_saved_with_the_names_of_torchvision(tmp_path, rng):
+    from safetensors.numpy import load_file
+
+    model = scrambled(made("resnet", 0, **BASIC), rng)
+    path = tmp_path / "w.safetensors"
+    models.save_weights(model, path)
+    saved, wanted = load_file(path), as_foreign(model, "torchvision")
+    assert set(saved) == set(wanted)
+    for key, array in wanted.items():
+        np.testing.assert_array_equal(saved[key], array)
+    keras = made("resnet", 0, variant="keras", **RESNET)
+    models.save_weights(keras, path)
+    assert "blocks.0.convs.0.b" in load_file(path)
+    with pytest.raises(
+        ValueError, match=r"was saved from a model made with variant=.keras., eps=1\.001e-05; this one has"
+    ):
+        models.load_weights(made("resnet", 0, **RESNET), path)
 
 
 def test_own_names_round_trip_with_preprocessing(tmp_path, rng):

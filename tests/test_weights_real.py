@@ -37,3 +37,24 @@ def test_mobilenet_v1_of_a_frozen_graph():
             ("grace_hopper.jpg", UNIFORM, 0.775),
         ],
     )
+
+
+def test_resnet50_of_keras():
+    """A folder of TensorFlow.js; its names say Keras's first ResNet50, which has eps 1e-3."""
+    path = weights("resnet50").parent
+    model = models.create("resnet50", rngs=nnx.Rngs(0), weights=path)
+    assert (model.config.variant, model.config.eps) == ("keras", 1e-3)
+    check(
+        model,
+        [
+            ("coffee.png", ESPRESSO, 0.987),
+            ("chelsea.png", EGYPTIAN_CAT, 0.958),
+            ("motorcycle_left.png", MOPED, 0.868),
+            ("grace_hopper.jpg", UNIFORM, 0.977),
+            ("china.jpg", BELL_COTE, 0.609),
+        ],
+    )
+    with pytest.raises(
+        ValueError, match=r"has keras names, and such weights are for a model made with variant='keras'"
+    ):
+        models.create("resnet50", rngs=nnx.Rngs(0), weights=path, variant="torchvision")

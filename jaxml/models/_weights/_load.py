@@ -14,7 +14,7 @@ from jaxml.models._fold import is_folded
 from jaxml.models._preprocessing import Preprocessing
 from jaxml.models._weights._layers import Entry, entries
 from jaxml.models._weights._layouts import FROM
-from jaxml.models._weights._naming import Naming, mismatched, namings, recognised, sized
+from jaxml.models._weights._naming import Naming, mismatched, namings, option, recognised, sized
 from jaxml.models._weights._read import read, read_metadata
 from jaxml.models._weights._report import WeightsReport
 from jaxml.models._weights._save import arithmetic
@@ -67,19 +67,21 @@ def assign(
     if naming is None:
         raise ValueError(_unknown(model, ours, arrays, source))
     _check_variant(model, naming, metadata, source)
+    preprocessing = _preprocessing(model, naming, metadata)
     report, values = _fitted(ours, arrays, naming, patterns)
     if strict and not report.ok:
         raise ValueError(f"load_weights: {source} does not fit {type(model).__name__}; nothing was changed.\n{report}")
     for entry, value in values:
         entry.variable[...] = jnp.asarray(value, entry.variable[...].dtype)
-    if "jaxml.preprocessing" in metadata:
-        preprocessing = Preprocessing.from_json(metadata["jaxml.preprocessing"])
-    elif naming.preprocessing is not None:
-        preprocessing = sized(naming.preprocessing, model)
-    else:
-        return report
-    model.__setattr__("preprocessing", preprocessing)  # an attribute beyond what `nnx.Module` declares
+    if preprocessing is not None:
+        model.preprocessing = preprocessing  # type: ignore[attr-defined]
     return report
+
+
+def _preprocessing(model: Any, naming: Naming, metadata: Mapping[str, str]) -> Preprocessing | None:
+    if "jaxml.preprocessing" in metadata:
+        return Preprocessing.from_json(metadata["jaxml.preprocessing"])
+    return None if naming.preprocessing is None else sized(naming.preprocessing, model)
 
 
 def _fitted(
@@ -136,14 +138,14 @@ def _check_variant(model: Any, naming: Naming, metadata: Mapping[str, str], sour
     config = getattr(model, "config", None)
     if "jaxml.config" in metadata:
         saved, ours = json.loads(metadata["jaxml.config"]), arithmetic(config)
-        wrong = {option: value for option, value in saved.items() if ours.get(option, value) != value}
+        wrong = {name: value for name, value in saved.items() if ours.get(name, value) != value}
         whose = "was saved from a model"
     else:
         wrong = mismatched(model, naming)
         whose = f"has {naming.layout} names, and such weights are for a model"
     if wrong:
-        made = ", ".join(f"{option}={value!r}" for option, value in wrong.items())
-        has = ", ".join(f"{option}={getattr(config, option, None)!r}" for option in wrong)
+        made = ", ".join(f"{name}={value!r}" for name, value in wrong.items())
+        has = ", ".join(f"{name}={option(config, name)!r}" for name in wrong)
         raise ValueError(f"load_weights: {source} {whose} made with {made}; this one has {has}")
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from jaxml.models._preprocessing import Preprocessing
-from jaxml.models._weights import _names_mobilenet_v1
+from jaxml.models._weights import _names_inverted, _names_mobilenet_v1, _names_resnet
 from jaxml.models._weights._layers import Entry
 from jaxml.models._weights._layouts import SUFFIXES
 
@@ -31,6 +31,9 @@ class Naming(NamedTuple):
 
 FAMILIES: dict[str, Callable[[Any], Iterable[tuple[Any, ...]]]] = {
     "MobileNetV1": _names_mobilenet_v1.namings,
+    "MobileNetV2": _names_inverted.namings_v2,
+    "MobileNetV3": _names_inverted.namings_v3,
+    "ResNet": _names_resnet.namings,
 }
 
 
@@ -51,10 +54,16 @@ def recognised(model: Any, arrays: Iterable[Entry], found: Iterable[str]) -> Nam
     return best if hits(best) else None
 
 
+def option(config: Any, name: str) -> Any:
+    """What a configuration has, or its variant where that is left open; None where there is no such option."""
+    value = getattr(config, name, None)
+    return getattr(getattr(config, "rules", None), name, None) if value is None else value
+
+
 def mismatched(model: Any, naming: Naming) -> dict[str, Any]:
     """The options that `model` should have been made with for these weights, and was not."""
     config = getattr(model, "config", None)
-    return {option: value for option, value in naming.needs.items() if getattr(config, option, value) != value}
+    return {name: value for name, value in naming.needs.items() if option(config, name) not in (value, None)}
 
 
 def default_preprocessing(model: Any) -> Preprocessing | None:

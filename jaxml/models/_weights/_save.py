@@ -10,7 +10,7 @@ from flax import nnx
 from jaxml.models._weights import _safetensors
 from jaxml.models._weights._layers import entries
 from jaxml.models._weights._layouts import to_torch
-from jaxml.models._weights._naming import Naming, mismatched, namings
+from jaxml.models._weights._naming import Naming, mismatched, namings, option
 
 # Options under which the same arrays compute something else.
 ARITHMETIC = ("variant", "padding", "activation", "eps")
@@ -48,7 +48,7 @@ def save_weights(model: nnx.Module, path: str | Path) -> None:
 
 def arithmetic(config: Any) -> dict[str, Any]:
     """The options of a configuration without which weights are worth nothing, as JSON has them."""
-    found = {name: getattr(config, name) for name in ARITHMETIC if hasattr(config, name)}
+    found = {name: option(config, name) for name in ARITHMETIC if hasattr(config, name)}
     return json.loads(json.dumps(found, default=str))
 
 
