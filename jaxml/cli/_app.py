@@ -3,7 +3,7 @@
 import typer
 
 import jaxml
-from jaxml.cli import _check, _flops, _models, _train
+from jaxml.cli import _check, _flops, _models, _predict, _train
 
 app = typer.Typer(
     help="jaxml: a functional machine-learning library for JAX.",
@@ -29,6 +29,7 @@ def _options(
 app.command("check", no_args_is_help=True)(_check.check)
 app.command("flops", no_args_is_help=True, epilog=_flops.EXAMPLES)(_flops.flops)
 app.command("models")(_models.list_models)
+app.command("predict", no_args_is_help=True, epilog=_predict.EXAMPLES)(_predict.predict)
 app.command("train", no_args_is_help=True, epilog=_train.EXAMPLES)(_train.train)
 
 
