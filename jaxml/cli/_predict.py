@@ -96,10 +96,10 @@ def _print(results: list[dict[str, Any]], model: str, speed: float | None, secon
             errors.print(result["error"], style="red", markup=False)
     table = Table(title=f"jaxml predict: {model}")
     for heading, justify in (("image", "left"), ("class", "right"), ("label", "left"), ("probability", "right")):
-        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+        table.add_column(heading, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for result in results:
         for place, row in enumerate(result.get("predictions", ())):
-            last = place == len(result["predictions"]) - 1
+            last = 0 < place == len(result["predictions"]) - 1
             name = "" if place else result["image"]
             table.add_row(name, str(row["class"]), row["label"], f"{row['probability']:.3f}", end_section=last)
     read = sum("error" not in result for result in results)
