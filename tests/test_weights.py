@@ -89,6 +89,30 @@ NAMED = [
         "resnet", BASIC, "torchvision",
         {"conv1.weight", "bn1.running_var", "layer1.1.conv2.weight", "layer2.0.downsample.1.bias", "fc.bias"}, 255.0,
     ),
+    (
+        "mobilenet_v2_035", {"num_classes": 5}, "torchvision",
+        {"features.0.0.weight", "features.1.conv.1.weight", "features.1.conv.2.bias", "features.2.conv.1.0.weight",
+         "features.17.conv.3.running_var", "features.18.1.bias", "classifier.1.weight"}, 255.0,
+    ),
+    (
+        "mobilenet_v2_035", {"num_classes": 5, "variant": "keras"}, "keras",
+        {"Conv1/kernel", "bn_Conv1/beta", "expanded_conv_depthwise/depthwise_kernel", "block_16_project_BN/gamma"}, 127.5,
+    ),
+    (
+        "mobilenet_v2_035", {"num_classes": 5, "variant": "paper"}, "slim",
+        {"MobilenetV2/Conv/weights", "MobilenetV2/expanded_conv/depthwise/BatchNorm/gamma",
+         "MobilenetV2/expanded_conv_16/expand/weights", "MobilenetV2/Conv_1/BatchNorm/beta"}, 127.5,
+    ),
+    (
+        "mobilenet_v3_small", {"num_classes": 5, "width_multiplier": 0.1}, "torchvision",
+        {"features.1.block.1.fc1.bias", "features.1.block.0.0.weight", "features.4.block.2.fc2.weight",
+         "features.4.block.3.1.running_mean", "features.12.0.weight", "classifier.0.bias", "classifier.3.weight"}, 255.0,
+    ),
+    (
+        "mobilenet_v3_small", {"num_classes": 5, "width_multiplier": 0.1, "variant": "keras"}, "keras",
+        {"conv/kernel", "expanded_conv_squeeze_excite_conv/bias", "expanded_conv_10_squeeze_excite_conv_1/kernel",
+         "expanded_conv_3_expand_bn/gamma", "conv_1_bn/beta", "conv_2/bias", "logits/kernel"}, 127.5,
+    ),
     ("resnet", RESNET, "torchvision", {"layer1.0.downsample.0.weight", "layer4.0.bn3.running_mean"}, 255.0),
     (
         "resnet", {"variant": "keras", **RESNET}, "keras",

@@ -58,3 +58,10 @@ def test_resnet50_of_keras():
         ValueError, match=r"has keras names, and such weights are for a model made with variant='keras'"
     ):
         models.create("resnet50", rngs=nnx.Rngs(0), weights=path, variant="torchvision")
+
+
+def test_mobilenet_v2_of_torchvision():
+    """A pickle of before torch 1.6."""
+    model = models.create("mobilenet_v2", rngs=nnx.Rngs(0), weights=weights("mobilenet_v2"))
+    assert (model.config.variant, model.preprocessing.resize) == ("torchvision", 256)
+    check(model, [("coffee.png", ESPRESSO, 0.992), ("chelsea.png", EGYPTIAN_CAT, 0.714), ("china.jpg", PALACE, 0.697)])

@@ -40,6 +40,9 @@ SUFFIXES: dict[str, dict[tuple[str, str], str]] = {
     },
 }
 
+# Keras 3 calls a depthwise kernel so in HDF5 files of the older form.
+ALSO = {"/depthwise_kernel": "/kernel"}
+
 
 def _same(array: np.ndarray, kind: str) -> np.ndarray:
     return array

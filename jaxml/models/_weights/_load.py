@@ -90,7 +90,7 @@ def _fitted(
     """What goes where; nothing is set yet."""
     values, missing, misfits, ignored, used = [], [], [], [], set()
     for entry in ours:
-        name = naming.name(entry)
+        name = naming.within(entry, arrays)
         if _matches(entry.path, patterns) or (name is not None and _matches(name, patterns)):
             ignored.append(entry.path)
         elif name is None or name not in arrays:

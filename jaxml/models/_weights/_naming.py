@@ -1,12 +1,12 @@
 """Which names a file may have for the layers of a model: one table a family and naming."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from jaxml.models._preprocessing import Preprocessing
 from jaxml.models._weights import _names_inverted, _names_mobilenet_v1, _names_resnet
 from jaxml.models._weights._layers import Entry
-from jaxml.models._weights._layouts import SUFFIXES
+from jaxml.models._weights._layouts import ALSO, SUFFIXES
 
 
 class Naming(NamedTuple):
@@ -27,6 +27,15 @@ class Naming(NamedTuple):
         layer = self.layers.get(entry.layer)
         suffix = SUFFIXES[self.layout].get((entry.kind, entry.name))
         return None if layer is None or suffix is None else layer + suffix
+
+    def within(self, entry: Entry, names: Container[str]) -> str | None:
+        """`name`, or the other name that it has in some files if that is the one among `names`."""
+        name = self.name(entry)
+        if name is None or name in names:
+            return name
+        layer, slash, variable = name.rpartition("/")
+        other = layer + ALSO.get(slash + variable, slash + variable)
+        return other if other in names else name
 
 
 FAMILIES: dict[str, Callable[[Any], Iterable[tuple[Any, ...]]]] = {
