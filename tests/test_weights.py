@@ -96,7 +96,8 @@ NAMED = [
     ),
     (
         "mobilenet_v2_035", {"num_classes": 5, "variant": "keras"}, "keras",
-        {"Conv1/kernel", "bn_Conv1/beta", "expanded_conv_depthwise/depthwise_kernel", "block_16_project_BN/gamma"}, 127.5,
+        {"Conv1/kernel", "bn_Conv1/beta", "expanded_conv_depthwise/depthwise_kernel", "block_16_project_BN/gamma"},
+        127.5,
     ),
     (
         "mobilenet_v2_035", {"num_classes": 5, "variant": "paper"}, "slim",
@@ -106,7 +107,8 @@ NAMED = [
     (
         "mobilenet_v3_small", {"num_classes": 5, "width_multiplier": 0.1}, "torchvision",
         {"features.1.block.1.fc1.bias", "features.1.block.0.0.weight", "features.4.block.2.fc2.weight",
-         "features.4.block.3.1.running_mean", "features.12.0.weight", "classifier.0.bias", "classifier.3.weight"}, 255.0,
+         "features.4.block.3.1.running_mean", "features.12.0.weight", "classifier.0.bias", "classifier.3.weight"},
+        255.0,
     ),
     (
         "mobilenet_v3_small", {"num_classes": 5, "width_multiplier": 0.1, "variant": "keras"}, "keras",
