@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from flax import nnx
 
+from jaxml.models._fold import is_folded
 from jaxml.models._weights import _safetensors
 from jaxml.models._weights._layers import entries
 from jaxml.models._weights._layouts import to_torch
@@ -24,7 +25,8 @@ def save_weights(model: nnx.Module, path: str | Path) -> None:
     (`stem.conv.w`). The file carries the `preprocessing` of the model, labels among it, and the options that weights
     are worth nothing without; `load_weights` puts back the former and compares the latter.
 
-    Errors: ValueError for another ending, or a model without parameters; ImportError without safetensors.
+    Errors: ValueError for another ending, a model without parameters, or one whose batch norms are folded; ImportError
+    without safetensors.
     """
     path = Path(path)
     if path.suffix != ".safetensors":
@@ -32,6 +34,11 @@ def save_weights(model: nnx.Module, path: str | Path) -> None:
     found = entries(model)
     if not found:
         raise ValueError(f"save_weights: {type(model).__name__} has no parameters")
+    if is_folded(model):
+        raise ValueError(
+            f"save_weights: the batch norms of this {type(model).__name__} are folded into its convolutions; save the "
+            f"model that it was made from"
+        )
     naming = _torch_naming(model) or Naming("own", {}, {}, None)
     tensors = {}
     for entry in found:
