@@ -273,6 +273,17 @@ def test_half_precision_is_cast_and_prefix_dropped(tmp_path, rng):
         np.testing.assert_array_equal(array, found[f"module.{key}"])
 
 
+def test_bfloat16_there_and_back(tmp_path, rng):
+    model = scrambled(models.create("linear", rngs=nnx.Rngs(0)), rng)
+    model.head.w = nnx.Param(model.head.w[...].astype(jax.numpy.bfloat16))
+    model.head.b = nnx.Param(model.head.b[...].astype(jax.numpy.bfloat16))
+    path = _saved(tmp_path, model)
+    assert {array.dtype.name for array in read(path).values()} == {"bfloat16"}
+    other = models.create("linear", rngs=nnx.Rngs(1), weights=path)
+    assert other.head.w[...].dtype == np.float32
+    np.testing.assert_array_equal(other.head.w[...], model.head.w[...].astype(np.float32))
+
+
 def test_another_architecture(tmp_path):
     path = files.as_npz(tmp_path / "w.npz", {"encoder.w": np.zeros(3), "decoder.w": np.zeros(3)})
     with pytest.raises(
@@ -320,7 +331,7 @@ def test_weights_that_are_not_there():
 
 def test_missing_package_is_said(tmp_path, monkeypatch):
     path = _saved(tmp_path, tiny())
-    monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
+    monkeypatch.setitem(sys.modules, "safetensors", None)
     with pytest.raises(ImportError, match=r"load_weights: needs safetensors; install it with pip install 'jaxml-nn\[w"):
         read(path)
 

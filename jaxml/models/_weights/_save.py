@@ -25,8 +25,7 @@ def save_weights(model: nnx.Module, path: str | Path) -> None:
     (`stem.conv.w`). The file carries the `preprocessing` of the model, labels among it, and the options that weights
     are worth nothing without; `load_weights` puts back the former and compares the latter.
 
-    Errors: ValueError for another ending, a model without parameters, or one whose batch norms are folded; ImportError
-    without safetensors.
+    Errors: ValueError for another ending, a model without parameters, or one whose batch norms are folded.
     """
     path = Path(path)
     if path.suffix != ".safetensors":
