@@ -312,7 +312,9 @@ def test_folded_models_are_refused(tmp_path):
     path = _saved(tmp_path, tiny())
     folded = tiny()
     folded.folded = True  # as `fold_batch_norm` marks its copies
-    with pytest.raises(ValueError, match="load_weights: the batch norms of this MobileNetV1 are folded; load the weights"):
+    with pytest.raises(
+        ValueError, match="load_weights: the batch norms of this MobileNetV1 are folded; load the weights"
+    ):
         models.load_weights(folded, path)
     with pytest.raises(ValueError, match="save_weights: the batch norms of this MobileNetV1 are folded into its conv"):
         models.save_weights(folded, path)
