@@ -21,7 +21,7 @@ from jaxml.models._mobilenet_v3 import MobileNetV3, MobileNetV3Config
 from jaxml.models._resnet import ResNet
 from jaxml.models._resnet_config import ResNetConfig
 from jaxml.models._weights._naming import default_preprocessing
-from jaxml.models._weights._pretrained import load, opened, options_for
+from jaxml.models._weights._pretrained import loaded, opened, options_for
 
 # name -> the class, and what makes its configuration from the options
 MODELS: dict[str, tuple[type, Callable[..., Any]]] = {
@@ -99,15 +99,16 @@ def create(
     (2, 10)
     """
     model, config = _configure(name, options)
-    source = None if weights is None else opened(weights)
-    if source is not None:
-        known = {field.name for field in fields(config)}
-        needs = options_for(source, lambda: model(config, rngs=nnx.Rngs(0)))
-        model, config = _configure(name, {**{k: v for k, v in needs.items() if k in known}, **options})
-    made = model(config, rngs=rngs)
-    made.preprocessing = default_preprocessing(made)
-    if source is not None:
-        load(made, source, ignore)
+    if weights is None:
+        made = model(config, rngs=rngs)
+        made.preprocessing = default_preprocessing(made)
+        return made
+    source, known = opened(weights), {field.name for field in fields(config)}
+    needs = options_for(source, lambda rngs: model(config, rngs=rngs))
+    model, config = _configure(name, {**{k: v for k, v in needs.items() if k in known}, **options})
+    made = loaded(source, lambda rngs: model(config, rngs=rngs), rngs, ignore)
+    if getattr(made, "preprocessing", None) is None:
+        made.preprocessing = default_preprocessing(made)  # type: ignore[attr-defined]
     return made
 
 

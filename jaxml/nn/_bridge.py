@@ -1,10 +1,11 @@
 """The bridge from Flax NNX modules to pure functions: the one file that splits and merges them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from jaxml.nn._scope import naming, rebuilt
@@ -97,6 +98,38 @@ def abstract(build: Callable[[], nnx.Module]) -> tuple[Apply, Tree, Tree]:
 
     params, state = jax.eval_shape(run)
     return made[0], params, state
+
+
+def partly(build: Callable[[Any], nnx.Module], keys: Any, *, skip: Container[str]) -> nnx.Module:
+    """`build(keys)`, of which the variables at the paths in `skip` (`stem.conv.w`) are zeros and nothing is computed.
+
+    For a model whose arrays come from a file: drawing the start of a ResNet compiles a program for each shape of it.
+    """
+    made = []
+
+    def leaves(keys: Any) -> tuple[list[str], list[Any]]:
+        graphdef, params, state = _split(build(keys))
+        found, tree = jax.tree_util.tree_flatten_with_path((params, state))
+        made.append((graphdef, tree))
+        # The first step of a path says which of the two trees.
+        return [".".join(str(step.key) for step in path[1:]) for path, _ in found], [leaf for _, leaf in found]
+
+    paths: list[str] = []
+
+    def every(keys: Any) -> list[Any]:
+        paths[:], found = leaves(keys)
+        return found
+
+    shapes = jax.eval_shape(every, keys)
+    drawn = iter(
+        jax.jit(lambda keys: [leaf for path, leaf in zip(*leaves(keys), strict=True) if path not in skip])(keys)
+    )
+    arrays = [
+        jnp.asarray(np.zeros(shape.shape, shape.dtype)) if path in skip else next(drawn)
+        for path, shape in zip(paths, shapes, strict=True)
+    ]
+    graphdef, tree = made[0]
+    return nnx.merge(graphdef, *jax.tree.unflatten(tree, arrays))
 
 
 def count_params(params: Any) -> int:

@@ -91,7 +91,7 @@ def _fitted(
     values, missing, misfits, ignored, used = [], [], [], [], set()
     for entry in ours:
         name = naming.within(entry, arrays)
-        if _matches(entry.path, patterns) or (name is not None and _matches(name, patterns)):
+        if matches(entry.path, patterns) or (name is not None and matches(name, patterns)):
             ignored.append(entry.path)
         elif name is None or name not in arrays:
             missing.append(entry.path if name in (None, entry.path) else f"{entry.path} ({name})")
@@ -103,8 +103,8 @@ def _fitted(
                 values.append((entry, value))
         used.add(name)
     rest = [name for name in arrays if name not in used]
-    unused = [name for name in rest if not _matches(name, (*patterns, *_BOOKKEEPING))]
-    ignored += [name for name in rest if _matches(name, patterns)]
+    unused = [name for name in rest if not matches(name, (*patterns, *_BOOKKEEPING))]
+    ignored += [name for name in rest if matches(name, patterns)]
     loaded = tuple(entry.path for entry, _ in values)
     report = WeightsReport(naming.layout, loaded, tuple(unused), tuple(missing), tuple(misfits), tuple(ignored))
     return report, values
@@ -121,7 +121,8 @@ def _fault(value: np.ndarray, entry: Entry) -> str | None:
     return None
 
 
-def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+def matches(name: str, patterns: tuple[str, ...]) -> bool:
+    """Whether any of the patterns is of this name."""
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
