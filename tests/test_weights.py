@@ -1,4 +1,4 @@
-"""`load_weights`, `save_weights`, `create(weights=...)`: names, layouts, reports and refusals."""
+"""`load_weights`, `save_weights`, `create(weights=...)`: reports, refusals, the hub."""
 
 import json
 import sys
@@ -8,162 +8,21 @@ import _weight_files as files
 import jax
 import numpy as np
 import pytest
+from _weight_models import SMALL, arrays_of, as_foreign, saved, scrambled, tiny
+from _weight_models import without_compiling as without_compiling
 from flax import nnx
 
 from jaxml import models
 from jaxml.functional import init
 from jaxml.models._weights._layers import entries
-from jaxml.models._weights._naming import namings
 from jaxml.models._weights._read import read
 
-SMALL = {"width_multiplier": 0.03125, "num_classes": 5}
-
-
-def tiny(seed=0, name="mobilenet_v1", **options):
-    return models.create(name, rngs=nnx.Rngs(seed), **{**SMALL, **options})
-
-
-@pytest.fixture(autouse=True)
-def without_compiling(monkeypatch):
-    """A start of no compiled program: a model has dozens of shapes, and these tests set every array anyway."""
-    draws = np.random.default_rng(0)
-    start = lambda **options: lambda key, shape, dtype: jax.numpy.asarray(draws.uniform(-1, 1, shape), dtype)  # noqa: E731
-    monkeypatch.setattr(init, "he_normal", start)
-    monkeypatch.setattr(init, "lecun_normal", start)
-
-
-def arrays_of(model):
-    return {entry.path: np.asarray(entry.variable[...]) for entry in entries(model)}
-
-
-def scrambled(model, rng):
-    """The same model with every array drawn anew, statistics too."""
-    for entry in entries(model):
-        drawn = rng.uniform(0.5, 1.5, entry.variable[...].shape)
-        entry.variable[...] = jax.numpy.asarray(drawn, np.float32)
-    return model
-
-
-def as_foreign(model, layout, some=()):
-    """The arrays of a model as the file of another library has them: with `some` names, if it has two sets."""
-    found = [n for n in namings(model) if n.layout == layout]
-    naming = next(n for n in found if set(some) <= {n.name(entry) for entry in entries(model)})
-    turned = {
-        ("torchvision", 4): lambda a, kind: a.transpose(3, 2, 0, 1),
-        ("torchvision", 2): lambda a, kind: a.T,
-        ("keras", 4): lambda a, kind: a.reshape(*a.shape[:2], -1, 1) if kind == "depthwise" else a,
-        ("slim", 4): lambda a, kind: a.reshape(*a.shape[:2], -1, 1) if kind == "depthwise" else a,
-        ("keras", 2): lambda a, kind: a[None, None],
-        ("slim", 2): lambda a, kind: a[None, None],
-    }
-    found = {}
-    for entry in entries(model):
-        array = np.asarray(entry.variable[...])
-        same = lambda a, kind: a  # noqa: E731
-        found[naming.name(entry)] = turned.get((layout, array.ndim), same)(array, entry.kind)
-    return found
+pytestmark = pytest.mark.usefixtures("without_compiling")
 
 
 @pytest.fixture
 def relu6(rng):
     return scrambled(tiny(activation="relu6"), rng)
-
-
-RESNET = {"widths": (4, 4, 4, 4), "depths": (2, 1, 1, 1), "num_classes": 5}
-BASIC = {"block": "basic", **RESNET}
-
-
-def made(name, seed, **options):
-    """By name, or a ResNet of fewer blocks than those with names have."""
-    if name == "resnet":
-        return models.ResNet(models.ResNetConfig(**options), rngs=nnx.Rngs(seed))
-    return models.create(name, rngs=nnx.Rngs(seed), **options)
-
-
-# name, options, whose names, some of them, the scale of their preprocessing
-NAMED = [
-    ("mobilenet_v1", {"activation": "relu6", **SMALL}, "keras", {"conv_dw_13_bn/gamma", "conv_preds/bias"}, 127.5),
-    (
-        "mobilenet_v1", {"activation": "relu6", **SMALL}, "slim",
-        {"MobilenetV1/Conv2d_13_depthwise/depthwise_weights", "MobilenetV1/Logits/Conv2d_1c_1x1/biases"}, 128.0,
-    ),
-    (
-        "resnet", BASIC, "torchvision",
-        {"conv1.weight", "bn1.running_var", "layer1.1.conv2.weight", "layer2.0.downsample.1.bias", "fc.bias"}, 255.0,
-    ),
-    (
-        "mobilenet_v2_035", {"num_classes": 5}, "torchvision",
-        {"features.0.0.weight", "features.1.conv.1.weight", "features.1.conv.2.bias", "features.2.conv.1.0.weight",
-         "features.17.conv.3.running_var", "features.18.1.bias", "classifier.1.weight"}, 255.0,
-    ),
-    (
-        "mobilenet_v2_035", {"num_classes": 5, "variant": "keras"}, "keras",
-        {"Conv1/kernel", "bn_Conv1/beta", "expanded_conv_depthwise/depthwise_kernel", "block_16_project_BN/gamma"},
-        127.5,
-    ),
-    (
-        "mobilenet_v2_035", {"num_classes": 5, "variant": "paper"}, "slim",
-        {"MobilenetV2/Conv/weights", "MobilenetV2/expanded_conv/depthwise/BatchNorm/gamma",
-         "MobilenetV2/expanded_conv_16/expand/weights", "MobilenetV2/Conv_1/BatchNorm/beta"}, 127.5,
-    ),
-    (
-        "mobilenet_v3_small", {"num_classes": 5, "width_multiplier": 0.1}, "torchvision",
-        {"features.1.block.1.fc1.bias", "features.1.block.0.0.weight", "features.4.block.2.fc2.weight",
-         "features.4.block.3.1.running_mean", "features.12.0.weight", "classifier.0.bias", "classifier.3.weight"},
-        255.0,
-    ),
-    (
-        "mobilenet_v3_small", {"num_classes": 5, "width_multiplier": 0.1, "variant": "keras"}, "keras",
-        {"conv/kernel", "expanded_conv_squeeze_excite_conv/bias", "expanded_conv_10_squeeze_excite_conv_1/kernel",
-         "expanded_conv_3_expand_bn/gamma", "conv_1_bn/beta", "conv_2/bias", "logits/kernel"}, 127.5,
-    ),
-    ("resnet", RESNET, "torchvision", {"layer1.0.downsample.0.weight", "layer4.0.bn3.running_mean"}, 255.0),
-    (
-        "resnet", {"variant": "keras", **RESNET}, "keras",
-        {"conv1_conv/bias", "conv2_block2_3_bn/moving_mean", "conv2_block1_0_conv/kernel", "predictions/bias"}, 1.0,
-    ),
-    (
-        "resnet", {"variant": "keras", "eps": 1e-3, **RESNET}, "keras",
-        {"bn_conv1/gamma", "res2b_branch2c/bias", "bn5a_branch1/beta", "fc1000/kernel"}, 1.0,
-    ),
-    (
-        "resnet", {"variant": "keras", "preactivation": True, **RESNET}, "keras",
-        {"conv2_block1_preact_bn/gamma", "conv2_block1_0_conv/bias", "conv2_block2_1_bn/beta", "post_bn/gamma"}, 127.5,
-    ),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("name", "options", "layout", "some", "scale"), NAMED)
-def test_names_and_layouts(name, options, layout, some, scale, tmp_path, rng):
-    model = scrambled(made(name, 0, **options), rng)
-    found = as_foreign(model, layout, some)
-    assert some <= set(found)
-    path = files.as_npz(tmp_path / "w.npz", found)
-    wanted = arrays_of(model)
-    report = models.load_weights(scrambled(model, rng), path)
-    assert report.ok and report.naming == layout and len(report.loaded) == len(wanted)
-    for key, array in arrays_of(model).items():
-        np.testing.assert_array_equal(array, wanted[key])
-    assert model.preprocessing.scale == scale
-
-
-def test_saved_with_the_names_of_torchvision(tmp_path, rng):
-    from safetensors.numpy import load_file
-
-    model = scrambled(made("resnet", 0, **BASIC), rng)
-    path = tmp_path / "w.safetensors"
-    models.save_weights(model, path)
-    saved, wanted = load_file(path), as_foreign(model, "torchvision")
-    assert set(saved) == set(wanted)
-    for key, array in wanted.items():
-        np.testing.assert_array_equal(saved[key], array)
-    keras = made("resnet", 0, variant="keras", **RESNET)
-    models.save_weights(keras, path)
-    assert "blocks.0.convs.0.b" in load_file(path)
-    with pytest.raises(
-        ValueError, match=r"was saved from a model made with variant=.keras., eps=1\.001e-05; this one has"
-    ):
-        models.load_weights(made("resnet", 0, **RESNET), path)
 
 
 def test_own_names_round_trip_with_preprocessing(tmp_path, rng):
@@ -300,7 +159,7 @@ def test_bfloat16_there_and_back(tmp_path, rng):
     model = scrambled(models.create("linear", rngs=nnx.Rngs(0)), rng)
     model.head.w = nnx.Param(model.head.w[...].astype(jax.numpy.bfloat16))
     model.head.b = nnx.Param(model.head.b[...].astype(jax.numpy.bfloat16))
-    path = _saved(tmp_path, model)
+    path = saved(tmp_path, model)
     assert {array.dtype.name for array in read(path).values()} == {"bfloat16"}
     other = models.create("linear", rngs=nnx.Rngs(1), weights=path)
     assert other.head.w[...].dtype == np.float32
@@ -314,12 +173,7 @@ def test_another_architecture(tmp_path):
     ):
         models.load_weights(tiny(), path)
     with pytest.raises(ValueError, match="does not fit MobileNetV1; nothing was changed"):
-        models.load_weights(tiny(width_multiplier=0.0625), _saved(tmp_path, tiny()))
-
-
-def _saved(folder, model):
-    models.save_weights(model, folder / "saved.safetensors")
-    return folder / "saved.safetensors"
+        models.load_weights(tiny(width_multiplier=0.0625), saved(tmp_path, tiny()))
 
 
 def test_save_refuses(tmp_path):
@@ -328,11 +182,11 @@ def test_save_refuses(tmp_path):
     with pytest.raises(ValueError, match="Empty has no parameters"):
         models.save_weights(Empty(), tmp_path / "w.safetensors")
     with pytest.raises(ValueError, match="Empty has no parameters"):
-        models.load_weights(Empty(), _saved(tmp_path, tiny()))
+        models.load_weights(Empty(), saved(tmp_path, tiny()))
 
 
 def test_folded_models_are_refused(tmp_path):
-    path = _saved(tmp_path, tiny())
+    path = saved(tmp_path, tiny())
     folded = tiny()
     folded.folded = True  # as `fold_batch_norm` marks its copies
     with pytest.raises(
@@ -355,7 +209,7 @@ def test_weights_that_are_not_there():
 
 
 def test_missing_package_is_said(tmp_path, monkeypatch):
-    path = _saved(tmp_path, tiny())
+    path = saved(tmp_path, tiny())
     monkeypatch.setitem(sys.modules, "safetensors", None)
     with pytest.raises(ImportError, match=r"load_weights: needs safetensors; install it with pip install 'jaxml-nn\[w"):
         read(path)
