@@ -119,10 +119,16 @@ def finish(child: subprocess.Popen[str], out: Path) -> tuple[dict[str, np.ndarra
     return dict(np.load(out)), len(json.loads(said))
 
 
-def kill_run(kills: int, epochs: int, seconds: float, seed: int, work: Path, report=lambda line: None) -> Counter[str]:
-    """Runs, one after another, until `kills` have been done; counts what happened, "different" runs above all."""
+def kill_run(
+    kills: int, epochs: int, seconds: float, seed: int, work: Path, report=lambda line: None, want=None
+) -> Counter[str]:
+    """Runs, one after another, until `kills` have been done; counts what happened, "different" runs above all.
+
+    `want` are the bits of the run left alone, which is done first unless they are given.
+    """
     draw, counts = random.Random(seed), Counter(kills=0, runs=0, different=0, while_saving=0, damaged=0)
-    want, _ = finish(start(work / "alone", work / "alone.npz", epochs), work / "alone.npz")
+    if want is None:
+        want, _ = finish(start(work / "alone", work / "alone.npz", epochs), work / "alone.npz")
     while counts["kills"] < kills:
         folder, out = work / f"run{counts['runs']}", work / f"run{counts['runs']}.npz"
         while True:

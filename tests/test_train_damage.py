@@ -230,6 +230,7 @@ def test_file_that_may_not_grow(tmp_path):
     assert resumed == "[]", "with room again the run goes on to the same bits"
 
 
+@pytest.mark.slow  # the same as above but for the reason
 def test_disk_that_is_full(tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()

@@ -69,11 +69,13 @@ def test_killed_after_any_checkpoint(name, tmp_path):
     if name == "ties":
         assert alone.best.epoch == 1
     options["keep"] = 2
-    for step in (1, 3) if name != "watched" else (2, 8, 12):
+    for step in {"plain": (1, 3), "watched": (2, 8), "ties": (3,), "float16": (1,)}[name]:
         folder = cut(tmp_path / "alone", tmp_path / f"cut{step}", step)
         resumed = fit(checkpoint_dir=folder, resume=True, **options)
         assert differences(bits(resumed), bits(alone)) == [], step
         assert len(resumed.step_seconds) == alone.step - step
+    if name not in ("plain", "watched"):
+        return
     again = fit(checkpoint_dir=folder, resume=True, **options)  # what has ended is only read
     assert differences(bits(again), bits(alone)) == []
     assert (again.stopped, len(again.step_seconds)) == (alone.stopped, 0)
@@ -205,7 +207,8 @@ def undisturbed(tmp_path_factory):
     return dict(np.load(folder / "alone.npz"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+@pytest.mark.slow  # tests/test_cli_train.py has one in the usual line
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signal_in_a_process_of_its_own(number, tmp_path, undisturbed):
     """It saves, says where, ends as the signal would, and goes on to the same bits."""
     child = start(tmp_path / "run", tmp_path / "run.npz", 6)
@@ -276,9 +279,9 @@ def test_without_checkpoints_a_signal_is_left_alone():
         fit(epochs=2, callbacks=[tell])
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.slow)])
-def test_killed_at_random_moments(kills, tmp_path, rng):
-    counts = kill_run(kills, 5, 0.3, int(rng.integers(2**31)), tmp_path, print)
+@pytest.mark.parametrize("kills", [1, pytest.param(10, marks=pytest.mark.slow)])
+def test_killed_at_random_moments(kills, tmp_path, rng, undisturbed):
+    counts = kill_run(kills, 6, 0.3, int(rng.integers(2**31)), tmp_path, print, undisturbed)
     assert (counts["kills"], counts["different"], counts["damaged"]) == (kills, 0, 0)
 
 
