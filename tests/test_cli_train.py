@@ -1,12 +1,14 @@
 """`jaxml train`: what it prints, keeps, resumes and refuses."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from _processes import free_port
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -174,6 +176,26 @@ def test_a_signal_saves_and_resume_goes_on_to_the_same_bits(number, status, tmp_
     assert f"is saved in {tmp_path / 'cut'}" in rest.replace("\n", " ")
     cut = run(*arguments, "--out", tmp_path / "cut", "--json", "--quiet", "--resume")
     assert json.loads(cut.stdout)["history"] == json.loads(whole.stdout)["history"]
+
+
+@pytest.mark.slow
+def test_of_two_processes_one_is_killed_and_the_other_leaves_with_status_1(tmp_path):
+    """At once, and not when JAX's heartbeat of 100 s gives the lost one up; one process alone goes on."""
+    arguments = ("iris", "--model", "linear", "--epochs", "60", "--out", str(tmp_path))
+    command = [sys.executable, "-m", "jaxml.cli", "train", *arguments]
+    address = {"JAX_COORDINATOR_ADDRESS": f"localhost:{free_port()}", "JAX_NUM_PROCESSES": "2"}
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    both = [subprocess.Popen(command, env={**os.environ, **address, "JAX_PROCESS_ID": str(i)}, **pipes) for i in (0, 1)]
+    with both[0] as first, both[1] as second:
+        while not (line := first.stderr.readline()).startswith("epoch 3 "):
+            assert line, "the run ended before its third epoch"
+        second.kill()
+        said = first.communicate(timeout=30)[1]
+        assert first.returncode == 1
+    assert "error: fit: process 0 of 2 cannot go on: another process was lost, or cannot be reached; the newest" in said
+    steps = max(int(path.name) for path in tmp_path.glob("*") if path.name.isdigit())
+    rest = run(*arguments, "--resume", "--quiet", "--json")
+    assert rest.exit_code == 0 and json.loads(rest.stdout)["steps"] == 120 > steps
 
 
 def test_recipe_functions(unchecked_types):

@@ -159,9 +159,11 @@ def train(
             progress=not quiet,
         )
     except (ValueError, TypeError) as error:
+        _leave_others(2, error)
         raise typer.BadParameter(str(error)) from error
     except (FloatingPointError, OSError, DamagedCheckpointError, LostProcessError) as error:
-        print("\n".join([f"error: {error}", *getattr(error, "__notes__", ())]), file=sys.stderr)
+        _leave_others(1, error)
+        print(_in_words(error), file=sys.stderr)
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
@@ -181,6 +183,21 @@ def _stdout_for_us_alone() -> int | None:
     kept = os.dup(1)
     os.dup2(2, 1)
     return kept
+
+
+def _in_words(error: BaseException) -> str:
+    return "\n".join([f"error: {error}", *getattr(error, "__notes__", ())])
+
+
+def _leave_others(status: int, error: BaseException) -> None:
+    """In a run of several processes say it and end at once: the usual way out waits for the others, until JAX's
+    heartbeat gives them up, and those that live wait for this one."""
+    import jax
+
+    if jax.process_count() > 1:
+        print(_in_words(error), file=sys.stderr, flush=True)
+        sys.stdout.flush()
+        os._exit(status)
 
 
 def _shift(example: tuple[int, ...]) -> Any:
