@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("without_compiling")
 
 @pytest.fixture
 def relu6(rng):
-    return scrambled(tiny(activation="relu6"), rng)
+    return scrambled(tiny(variant="keras"), rng)
 
 
 def test_own_names_round_trip_with_preprocessing(tmp_path, rng):
@@ -54,11 +54,11 @@ def test_families_without_foreign_names(name, tmp_path, rng):
 def test_create_sets_what_the_weights_need(relu6, tmp_path):
     path = files.as_npz(tmp_path / "w.npz", as_foreign(relu6, "keras"))
     model = models.create("mobilenet_v1", rngs=nnx.Rngs(0), weights=path, **SMALL)
-    assert model.config.activation == "relu6"
+    assert (model.config.variant, model.config.activation) == ("keras", "relu6")
     with pytest.raises(ValueError, match="made with activation='relu6'; this one has activation='relu'"):
         models.create("mobilenet_v1", rngs=nnx.Rngs(0), weights=path, activation="relu", **SMALL)
     with pytest.raises(ValueError, match="has keras names, and such weights are for a model made with padding='SAME'"):
-        models.load_weights(tiny(activation="relu6", padding=1), path)
+        models.load_weights(tiny(variant="keras", padding=1), path)
 
 
 def test_saved_from_another_arithmetic(tmp_path):
@@ -77,7 +77,7 @@ def test_report_and_all_or_nothing(relu6, tmp_path):
     found["conv_pw_3/kernel"] = found["conv_pw_3/kernel"] * np.nan
     found["another/kernel"] = np.zeros(3, np.float32)
     path = files.as_npz(tmp_path / "w.npz", found)
-    model = tiny(1, activation="relu6")
+    model = tiny(1, variant="keras")
     before = arrays_of(model)
     with pytest.raises(ValueError, match="nothing was changed") as error:
         models.load_weights(model, path)

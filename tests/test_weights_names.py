@@ -11,7 +11,7 @@ from jaxml import models
 pytestmark = pytest.mark.usefixtures("without_compiling")
 
 NAMED = [
-    ("mobilenet_v1", {"activation": "relu6", **SMALL}, "keras", {"conv_dw_13_bn/gamma", "conv_preds/bias"}, 127.5),
+    ("mobilenet_v1", {"variant": "keras", **SMALL}, "keras", {"conv_dw_13_bn/gamma", "conv_preds/bias"}, 127.5),
     (
         "mobilenet_v1", {"activation": "relu6", **SMALL}, "slim",
         {"MobilenetV1/Conv2d_13_depthwise/depthwise_weights", "MobilenetV1/Logits/Conv2d_1c_1x1/biases"}, 128.0,

@@ -9,10 +9,13 @@ _LAYERS = {"depthwise": ("dw", "depthwise"), "pointwise": ("pw", "pointwise")}
 
 
 def namings(config: Any) -> Iterable[tuple[Any, ...]]:
-    """The `Naming` of each; both were trained with ReLU6, TensorFlow's padding and eps 1e-3."""
+    """The `Naming` of each; both were trained with ReLU6, TensorFlow's padding (Keras's at stride 2) and eps 1e-3."""
     needs = {"activation": "relu6", "padding": "SAME", "eps": 1e-3, "separable": True}
     blocks = len(config.blocks)
-    return ("keras", _keras(blocks), needs, UNIT), ("slim", _slim(blocks), needs, UNIT_128)
+    return (
+        ("keras", _keras(blocks), {"variant": "keras", **needs}, UNIT),
+        ("slim", _slim(blocks), {"variant": "paper", **needs}, UNIT_128),
+    )
 
 
 def _keras(blocks: int) -> dict[str, str]:
