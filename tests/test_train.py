@@ -13,7 +13,7 @@ from rich.console import Console
 
 from jaxml import optim, train
 from jaxml.data import Images
-from jaxml.train import _batches, _progress
+from jaxml.train import _batches, _loop, _progress
 
 
 def linear(params, state, x, train):
@@ -311,6 +311,21 @@ def test_progress_bar_on_a_terminal(monkeypatch):
     assert "epoch" not in shown.getvalue()
 
 
+def test_figures_of_fast_steps_are_read_together_and_none_is_lost():
+    """20 steps; one time for each, their mean where they were read at once."""
+    x, y = classes(80)
+    apply, params, state = linear_model()
+    loss = lambda outputs, y: cross_entropy(outputs, y)  # noqa: E731
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_loop, "READ_EVERY", 1e3)
+        result = fit((apply, params, state), (x, y), batch_size=4, loss=loss, epochs=2)
+        patch.setattr(_loop, "READ_EVERY", 0.0)
+        one = fit((apply, params, state), (x, y), batch_size=4, loss=loss, epochs=2)
+    assert result.history == one.history
+    assert len(result.step_seconds) == len(one.step_seconds) == 40 == result.step
+    assert len(set(result.step_seconds)) < 10 < len(set(one.step_seconds))
+
+
 def test_silent_where_there_is_no_terminal(capfd):
     fit()
     assert capfd.readouterr() == ("", "")
@@ -346,6 +361,12 @@ def test_bad_arguments(options, message):
 def test_arguments_of_the_wrong_kind():
     with pytest.raises(TypeError, match=r"fit: optimizer must be an optax.GradientTransformation, got function"):
         fit((never, {}, {}), optimizer=optim.adam)
+    with pytest.raises(TypeError, match=r"fit: metrics must map names to functions of \(outputs, y\), got list"):
+        fit((never, {}, {}), metrics=[never])
+    with pytest.raises(TypeError, match=r"fit: callbacks must be functions of an Epoch, got \[3\]"):
+        fit((never, {}, {}), callbacks=[3])
+    with pytest.raises(ValueError, match=r"fit: data must have y, got None"):
+        fit((never, {}, {}), (np.ones((3, 3)), None))
     with pytest.raises(TypeError, match=r"functionalize: model must be an nnx.Module, got int"):
         fit(3)
 

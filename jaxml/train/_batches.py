@@ -225,6 +225,9 @@ def as_pair(function: str, name: str, data: Any) -> tuple[Any, Any]:
     if not isinstance(data, tuple | list) or len(data) != 2:
         got = f"{len(data)} parts" if isinstance(data, tuple | list) else type(data).__name__
         raise ValueError(f"{function}: {name} must be a pair of arrays (x, y), got {got}")
+    for part, tree in zip("xy", data, strict=True):
+        if not jax.tree.leaves(tree):
+            raise ValueError(f"{function}: {name} must have {part}, got {tree}")
     # Once here, and not for every batch: float64 from NumPy or scikit-learn becomes float32 unless x64 is enabled.
     x, y = (jax.tree.map(_host, part) for part in data)
     n = _length(function, name, x, y)

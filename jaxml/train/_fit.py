@@ -3,7 +3,7 @@
 import contextlib
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -111,6 +111,10 @@ def fit(
     """
     data, validation = _pair(data), _pair(validation)
     _check_options(epochs, steps, checkpoint_every, keep, nonfinite)
+    if not isinstance(metrics, Mapping | None):
+        raise TypeError(f"fit: metrics must map names to functions of (outputs, y), got {type(metrics).__name__}")
+    if not all(map(callable, callbacks)):
+        raise TypeError(f"fit: callbacks must be functions of an Epoch, got {callbacks}")
     tx = composed(optimizer, clip_norm=clip_norm, plateau=plateau is not None, ema=ema, compute_dtype=compute_dtype)
     check_positive("fit", "accumulate", [accumulate])
     if resume and checkpoint_dir is None:

@@ -26,6 +26,9 @@ from jaxml.train._tally import Tally
 from jaxml.train._writers import Writers
 
 AHEAD = 2  # steps started before the figures of the first of them are read: the device never waits for the host
+# Of fast steps several are read at once: to wait for each, and to be woken, costs as much as the rest of the loop. No
+# more than this time's steps, so that neither the bar lags nor batches pile up on the device.
+READ_EVERY, AT_ONCE = 2e-3, 16
 
 
 @dataclass
@@ -88,11 +91,14 @@ class Run:
         pending: deque[jax.Array] = deque()
         last = time.perf_counter()
 
-        def read() -> None:
+        def read(leave: int) -> None:
+            """The figures of all steps but the newest `leave`."""
             nonlocal last
-            self._read(pending.popleft(), len(pending), advance)
+            count = len(pending) - leave
+            for _ in range(count):
+                self._read(pending.popleft(), len(pending), advance)
             now = time.perf_counter()
-            self.seconds.append(now - last)
+            self.seconds += [(now - last) / max(count, 1)] * count
             last = now
 
         batches = self.source.epoch(self.epoch, self.taken)
@@ -107,20 +113,22 @@ class Run:
                 self.leaves, packed = self.step(self.leaves, batch, self.done)
             self.taken, self.done = self.taken + 1, self.done + 1
             pending.append(packed)
-            if len(pending) > AHEAD:
-                read()
+            if len(pending) >= AHEAD + self._at_once():
+                read(leave=AHEAD)
             due = self.plan.checkpoint_every is not None and self.done % self.plan.checkpoint_every == 0
             leaving = stop.requested(self.done)
             if due or leaving:
-                while pending:
-                    read()
+                read(leave=0)
                 self.save()
             if leaving:
                 if self.checkpoints is not None:
                     self.checkpoints.wait()
                 stop.leave(None if self.checkpoints is None else self.checkpoints.folder, self.done)
-        while pending:
-            read()
+        read(leave=0)
+
+    def _at_once(self) -> int:
+        """How many steps to read together, by the time that the last ones took."""
+        return max(1, min(AT_ONCE, int(READ_EVERY / max(self.seconds[-1], 1e-6)))) if self.seconds else 1
 
     def _read(self, packed: jax.Array, behind: int, advance: Advance) -> None:
         """Wait for a step's figures, and keep them."""

@@ -23,9 +23,9 @@ class Best:
 class Result:
     """What training made. `history` has a value per epoch: "loss", "accuracy" for integer classes, the metrics asked
     for, the same with "val_" in front, and "learning_rate" where it changes. `step_seconds` has one per step of this
-    call, the first one apart: that one compiles, and is `compile_seconds`. `step` counts all steps, those before a
-    resumption too. `stopped` says what ended the run early, if anything did: "early stopping", "callback" or
-    "data ended"."""
+    call (of those that take less than a millisecond the mean of a few), the first one apart: that one compiles, and is
+    `compile_seconds`. `step` counts all steps, those before a resumption too. `stopped` says what ended the run early,
+    if anything did: "early stopping", "callback" or "data ended"."""
 
     params: Any
     state: Any
