@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from jaxml import models, nn
+from jaxml import flops, models, nn
 from jaxml.models._registry import OneKey
 from tests._devices import run_on_devices
 
@@ -132,6 +132,27 @@ def test_checkpointed_blocks_keep_less(family):
         residuals = jax.eval_shape(lambda *args: jax.vjp(loss, *args)[1], params, state, x)
         kept.append(sum(leaf.size for leaf in jax.tree.leaves(residuals)) - nn.count_params(params))
     assert kept[1] < 0.8 * kept[0]
+
+
+@pytest.mark.parametrize("graph", [True, False], ids=["graph", "tree"])
+def test_checkpointed_blocks_keep_names_and_statistics(graph):
+    """A block called again in the backward pass is the same block to `flops.count`, and its statistics move once."""
+    scopes = []
+    with nnx.set_graph_mode(graph), nnx.set_graph_updates(graph):
+        for remat in (False, True):
+            apply, params, state = abstract("resnet", remat=remat)
+            x = jax.ShapeDtypeStruct(FAMILIES["resnet"][2], jnp.float32)
+            cost = flops.count(partial(apply, train=True), params, state, x)
+            scopes.append({name: scope.macs for name, scope in cost.by_scope.items()})
+            moved = []
+
+            def step(params, state, x, apply=apply, moved=moved):
+                new = apply(params, state, x, train=True)[1]
+                moved += [a is not b for a, b in zip(jax.tree.leaves(state), jax.tree.leaves(new), strict=True)]
+
+            jax.eval_shape(step, params, state, x)
+            assert all(moved)
+    assert scopes[0] == scopes[1] and scopes[0]["blocks/1/convs/1"] > 0
 
 
 def test_taps_leave_the_network_as_it_is(family, rng):
