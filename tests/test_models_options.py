@@ -50,6 +50,13 @@ def family(request):
     return request.param
 
 
+# Thirteen blocks take their time to trace: what is the same code in every family is swept over them in the slow stage.
+DEEP_IS_SLOW = pytest.mark.parametrize(
+    "family", [pytest.param(name, marks=pytest.mark.slow if name == "mobilenet_v1" else ()) for name in FAMILIES]
+)
+
+
+@DEEP_IS_SLOW
 def test_pool_and_classes(family):
     features = FAMILIES[family][3]
     side = shapes(family, pool="none").shape[1]
@@ -96,16 +103,14 @@ def test_only_training_moves_the_statistics(family):
     assert len(seen[0]) > 5 and all(seen[0])
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow if name == "mobilenet_v1" else ()) for name in FAMILIES]
-)
-def test_checkpointed_blocks_take_the_same_step(name, rng):
+@DEEP_IS_SLOW
+def test_checkpointed_blocks_take_the_same_step(family, rng):
     """The loss, its gradient, the statistics and keys after it."""
-    x = jnp.asarray(rng.normal(size=FAMILIES[name][2]), jnp.float32)
-    depth = {} if name == "mobilenet_v1" else {"stochastic_depth": 0.5}
+    x = jnp.asarray(rng.normal(size=FAMILIES[family][2]), jnp.float32)
+    depth = {} if family == "mobilenet_v1" else {"stochastic_depth": 0.5}
     results = []
     for remat in (False, True):
-        apply, params, state = nn.functionalize(create(name, remat=remat, **depth))
+        apply, params, state = nn.functionalize(create(family, remat=remat, **depth))
 
         def loss(params, apply=apply, state=state):
             logits, new = apply(params, state, x, train=True)
@@ -119,6 +124,7 @@ def test_checkpointed_blocks_take_the_same_step(name, rng):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
 
 
+@DEEP_IS_SLOW
 def test_checkpointed_blocks_keep_less(family):
     """Counted in the residuals of the loss, not in memory, which is the compiler's."""
     kept = []
@@ -155,6 +161,7 @@ def test_checkpointed_blocks_keep_names_and_statistics(graph):
     assert scopes[0] == scopes[1] and scopes[0]["blocks/1/convs/1"] > 0
 
 
+@DEEP_IS_SLOW
 def test_taps_leave_the_network_as_it_is(family, rng):
     """Every activation by name; the logits are those of a call without them; each block is the next one's input."""
     model = create(family)

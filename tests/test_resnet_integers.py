@@ -27,12 +27,12 @@ INTEGERS = [
     (C.resnet50_v2(variant="keras"), 25_568_360, 45_440, 3_482_255_360),
     pytest.param(C.resnet101_v2(variant="keras"), 44_577_896, 97_664, 7_194_476_544, marks=slow),
     pytest.param(C.resnet152_v2(variant="keras"), 60_236_904, 143_744, 10_906_697_728, marks=slow),
-    (C.resnet50_v2(), 25_549_352, 45_440, 4_089_184_256),
+    pytest.param(C.resnet50_v2(), 25_549_352, 45_440, 4_089_184_256, marks=slow),
     (C.cifar_resnet20(), 269_722, 1_376, 40_551_040),
     pytest.param(C.cifar_resnet32(), 464_154, 2_272, 68_862_592, marks=slow),
     pytest.param(C.cifar_resnet44(), 658_586, 3_168, 97_174_144, marks=slow),
-    (C.cifar_resnet56(), 853_018, 4_064, 125_485_696),
-    (C.cifar_resnet110(), 1_727_962, 8_096, 252_887_680),
+    pytest.param(C.cifar_resnet56(), 853_018, 4_064, 125_485_696, marks=slow),
+    pytest.param(C.cifar_resnet110(), 1_727_962, 8_096, 252_887_680, marks=slow),
     # Table 1's 3.6e9 for 34 layers is option A: no projections.
     (C.resnet34(shortcut="pad"), 21_797_672 - 173_824, 17_024 - 1_792, 3_644_493_824),
 ]
