@@ -50,19 +50,19 @@ def varying_like(a: jax.Array, other: jax.Array) -> jax.Array:
     return lax.pcast(a, missing, to="varying") if missing else a
 
 
-def _conv_shape(x: Any, w: Any, window: Window) -> tuple[int, ...]:
+def _conv_shape(x: Any, w: Any, window: Window) -> tuple[Any, ...]:
     return (x.shape[0], *window.output, w.shape[-1])
 
 
-def _input_shape(g: Any, w: Any, window: Window) -> tuple[int, ...]:
+def _input_shape(g: Any, w: Any, window: Window) -> tuple[Any, ...]:
     return (g.shape[0], *window.spatial, g.shape[-1] // window.multiplier)
 
 
-def _weight_shape(x: Any, g: Any, window: Window) -> tuple[int, ...]:
+def _weight_shape(x: Any, g: Any, window: Window) -> tuple[Any, ...]:
     return (*window.kernel, 1, g.shape[-1])
 
 
-def _define(name: str, shape: Callable[[Any, Any, Window], tuple[int, ...]]) -> Primitive:
+def _define(name: str, shape: Callable[[Any, Any, Window], tuple[Any, ...]]) -> Primitive:
     """A two-operand primitive whose result has the first operand's dtype and the given shape."""
     primitive = Primitive(f"depthwise_{name}")
 

@@ -2,6 +2,9 @@
 
 from jaxml.models._cnn import CNN as CNN
 from jaxml.models._cnn import CNNConfig as CNNConfig
+from jaxml.models._export import ExportedModel as ExportedModel
+from jaxml.models._export import export as export
+from jaxml.models._export import load_exported as load_exported
 from jaxml.models._fold import fold_batch_norm as fold_batch_norm
 from jaxml.models._linear import LinearConfig as LinearConfig
 from jaxml.models._linear import LinearModel as LinearModel
@@ -29,6 +32,7 @@ from jaxml.models._weights import save_weights as save_weights
 __all__ = [  # noqa: RUF022  (in the order of sorted(), as in every other package here)
     "CNN",
     "CNNConfig",
+    "ExportedModel",
     "LinearConfig",
     "LinearModel",
     "MLP",
@@ -45,9 +49,11 @@ __all__ = [  # noqa: RUF022  (in the order of sorted(), as in every other packag
     "ResNetConfig",
     "WeightsReport",
     "create",
+    "export",
     "features",
     "fold_batch_norm",
     "info",
+    "load_exported",
     "load_weights",
     "names",
     "save_weights",
