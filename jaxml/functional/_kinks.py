@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxml.functional._softmax import finite
+from jaxml.functional._softmax import clipped, finite
 
 
 @jax.custom_jvp
@@ -89,8 +89,8 @@ def _huber_jvp(delta: float, primals: tuple[Array], tangents: tuple[Array]) -> t
 
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
 def bounded(x: Array, limit: float) -> Array:
-    """`jnp.clip(x, -limit, limit)` with derivative 1 at both ends; the signs keep XLA from making it a clamp."""
-    return -jnp.maximum(-jnp.maximum(x, -limit), -limit)
+    """`jnp.clip(x, -limit, limit)` with derivative 1 at both ends."""
+    return clipped(x, limit)
 
 
 @bounded.defjvp

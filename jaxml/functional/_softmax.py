@@ -8,6 +8,16 @@ from jaxml.functional._checks import check_equal, check_float
 from jaxml.functional._dtypes import wide
 
 
+def clipped(x: Array, limit: float) -> Array:
+    """`jnp.clip(x, -limit, limit)` whose derivative is not for use.
+
+    Of two constant bounds XLA makes a clamp, which XLA:CPU fuses into no sum: an array would be written first. Behind
+    the barrier the limit is no constant, and two operations remain, which it does fuse.
+    """
+    bound = jax.lax.optimization_barrier(jnp.asarray(limit, x.dtype))
+    return jnp.minimum(jnp.maximum(x, -bound), bound)
+
+
 @jax.custom_jvp
 def finite(x: Array) -> Array:
     """Read an infinity as the largest finite number of its sign.
@@ -15,9 +25,7 @@ def finite(x: Array) -> Array:
     The derivative is 1 everywhere, at ±inf too: a loss at an infinite logit keeps the gradient it has in the limit,
     where that of the plain reference, `jnp.clip(x, -max, max)`, would be 0 or half.
     """
-    limit = float(jnp.finfo(x.dtype).max)
-    # `jnp.clip` but for the signs, which keep XLA from making it a clamp: XLA:CPU fuses none into a sum.
-    return -jnp.maximum(-jnp.maximum(x, -limit), -limit)
+    return clipped(x, float(jnp.finfo(x.dtype).max))
 
 
 finite.defjvps(lambda tangent, _, x: tangent)
