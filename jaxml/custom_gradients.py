@@ -16,12 +16,13 @@ import jaxml.functional as F
 from jaxml.functional import _depthwise_primitives as primitives
 from jaxml.functional import _depthwise_xla as plain
 from jaxml.functional import _kinks as kinks
+from jaxml.functional._activation_curves import exponential_unit, normal_cdf, normal_gate
 from jaxml.functional._class_costs import class_costs
 from jaxml.functional._class_costs import reference as plain_class_costs
 from jaxml.functional._classes import at_labels, below
 from jaxml.functional._distances import same
 from jaxml.functional._fractional_pool import _starts, pool_at
-from jaxml.functional._losses_binary import clamped_log, label_entropy
+from jaxml.functional._losses_binary import clamped_log, excess, focal, label_entropy
 from jaxml.functional._resample import Matrix, resample
 from jaxml.functional._resample import plain as plain_resample
 from jaxml.functional._softmax import finite
@@ -95,6 +96,11 @@ def _costs(class_costs: Callable[..., Any], x: jax.Array, w: jax.Array, b: jax.A
     return class_costs(x, w, b, shares, jnp.asarray(LABELS), 4)
 
 
+def _plain_focal(x: jax.Array, z: jax.Array, gamma: float) -> jax.Array:
+    p = jax.nn.sigmoid(x)
+    return (z * (1 - p) + (1 - z) * p) ** gamma * -(z * jnp.log(p) + (1 - z) * jnp.log(1 - p))
+
+
 def _length(x: jax.Array) -> jax.Array:
     return jnp.sqrt(jnp.sum(jnp.square(x), -1))
 
@@ -121,6 +127,25 @@ KINKS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "at_least": (lambda x: kinks.at_least(x, -9.0), lambda x: x * 1),
     "softplus": (kinks.softplus, jax.nn.softplus),
     "softplus_pair": (kinks.softplus_pair, lambda x: (jax.nn.softplus(x), jax.nn.softplus(-x))),
+}
+
+
+# What stands in _activation_curves, and the members of a family of _losses_regression that have their own form.
+CURVES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    "exponential_unit": (
+        lambda x: exponential_unit(x, 0.75, 2.0),
+        lambda x: jnp.where(x > 0, x, 0.75 * (jnp.exp(x / 2) - 1)),
+    ),
+    "normal_cdf": (normal_cdf, jax.scipy.stats.norm.cdf),
+    "gelu, exact": (normal_gate, lambda x: x * jax.scipy.stats.norm.cdf(x)),
+    "general_robust_loss at 1": (
+        lambda x: F.general_robust_loss(x, jnp.zeros_like(x)),
+        lambda x: jnp.mean(jnp.sqrt(x**2 + 1) - 1, -1),
+    ),
+    "general_robust_loss at -2": (
+        lambda x: F.general_robust_loss(x, jnp.zeros_like(x), alpha=-2),
+        lambda x: jnp.mean(2 - 2 / (x**2 / 4 + 1), -1),
+    ),
 }
 
 
@@ -179,6 +204,22 @@ CUSTOM_GRADIENTS: tuple[Gradient, ...] = (
         f=label_entropy,
         reference=lambda x, z: jnp.maximum(x, 0) - x * z + jnp.log1p(jnp.exp(-jnp.abs(x))),
         make_args=_normal((5, 3), (5, 3)),
+    ),
+    Gradient(
+        name="excess float32", f=excess, reference=lambda x, z: jax.nn.sigmoid(x) - z, make_args=_normal((5, 3), (5, 3))
+    ),
+    *(
+        Gradient(
+            name=f"focal, gamma {gamma:g}, float32",
+            f=lambda x, z, gamma=gamma: focal(x, jax.nn.sigmoid(z), gamma),
+            reference=lambda x, z, gamma=gamma: _plain_focal(x, jax.nn.sigmoid(z), gamma),
+            make_args=_normal((5, 3), (5, 3)),
+        )
+        for gamma in (0, 0.5, 2)
+    ),
+    *(
+        Gradient(name=f"{name} float32", f=f, reference=reference, make_args=_normal((5, 3)))
+        for name, (f, reference) in CURVES.items()
     ),
     Gradient(name="times float32", f=kinks.times, reference=lambda x, y: x * y, make_args=_normal((5, 3), (5, 3))),
     Gradient(

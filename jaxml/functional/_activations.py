@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxml.functional._activation_curves import exponential_unit, in_wide, normal_gate
 from jaxml.functional._activation_parts import check_real, check_slopes, clamp, gated, per_channel
 from jaxml.functional._checks import check_above, check_float
 from jaxml.functional._dtypes import wide
@@ -110,7 +111,7 @@ def gelu(x: Float[Array, "..."], *, approximate: bool = True) -> Float[Array, ".
     check_float("gelu", x=x)
     if approximate:
         return gated(x, lambda v: jax.nn.sigmoid(1.5957691216057308 * (v + 0.044715 * v * v * v)), 30.0)
-    return gated(x, lambda v: 0.5 * jax.lax.erfc(-0.7071067811865476 * v), 50.0)
+    return in_wide(normal_gate, x)
 
 
 def _mish_gate(x: Array) -> Array:
@@ -141,7 +142,7 @@ def elu(x: Float[Array, "..."], *, alpha: float = 1.0) -> Float[Array, "..."]:
     """
     check_float("elu", x=x)
     check_real("elu", "alpha", alpha)
-    return jax.nn.elu(x, alpha)
+    return in_wide(exponential_unit, x, alpha, 1.0)
 
 
 def celu(x: Float[Array, "..."], *, alpha: float = 1.0) -> Float[Array, "..."]:
@@ -157,8 +158,7 @@ def celu(x: Float[Array, "..."], *, alpha: float = 1.0) -> Float[Array, "..."]:
     """
     check_float("celu", x=x)
     check_above("celu", "alpha", alpha, 0)
-    # Not by `max` and `min`, as in `jax.nn.celu`: both are halved at 0, and so is the second derivative.
-    return jnp.where(x > 0, x, alpha * jnp.expm1(jnp.where(x > 0, 0, x) / alpha))
+    return in_wide(exponential_unit, x, alpha, alpha)
 
 
 def selu(x: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -170,7 +170,7 @@ def selu(x: Float[Array, "..."]) -> Float[Array, "..."]:
     [0.0, 1.0507010221481323, 2.1014020442962646]
     """
     check_float("selu", x=x)
-    return jax.nn.selu(x)
+    return (1.0507009873554805 * exponential_unit(wide(x), 1.6732632423543772, 1.0)).astype(x.dtype)
 
 
 def snake(x: Float[Array, "..."], alpha: Float[Array, "..."]) -> Float[Array, "..."]:

@@ -37,10 +37,10 @@ def kl_divergence(
     """
     name = "kl_divergence"
     axis = _checked(name, axis, where, log_predictions=log_predictions, targets=targets)
-    q, t = _kept(finite(wide(log_predictions)), axis, where), _kept(wide(targets), axis, where)
+    q, t = _kept(wide(log_predictions), axis, where), _kept(wide(targets), axis, where)
     if log_targets:
         log_t = finite(t)
-        terms = jnp.exp(log_t) * (log_t - q)
+        terms = jnp.exp(log_t) * (log_t - finite(q))
     else:
         terms = _relative_entropy(t, q)
     return rounded(mean_per_example(jnp.sum(terms, axis), where), log_predictions)
@@ -48,15 +48,19 @@ def kl_divergence(
 
 @jax.custom_jvp
 def _relative_entropy(t: Array, q: Array) -> Array:
-    """`t (log t - q)`, 0 where t is; its derivative there, -inf in the limit, is `-q`."""
-    # The smallest number is nothing beside any other, and its logarithm times 0 is 0.
-    return t * (jnp.log(t + float(jnp.finfo(t.dtype).tiny)) - q)
+    """`t (log t - q)`, 0 where t is; its derivative there, -inf in the limit, is `-q`. An infinite q is finite."""
+    return t * (_logarithm(t) - finite(q))
 
 
 _relative_entropy.defjvps(
-    lambda tangent, _, t, q: tangent * (jnp.where(t == 0, 0, jnp.log(jnp.where(t == 0, 1, t)) + 1) - q),
+    lambda tangent, _, t, q: tangent * (jnp.where(t == 0, 0, _logarithm(t) + 1) - finite(q)),
     lambda tangent, _, t, q: tangent * -t,
 )
+
+
+def _logarithm(t: Array) -> Array:
+    # The smallest number is nothing beside any other, and its logarithm times 0 is 0.
+    return jnp.log(t + float(jnp.finfo(t.dtype).tiny))
 
 
 def js_divergence(

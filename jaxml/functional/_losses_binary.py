@@ -1,14 +1,16 @@
 """Losses of independent yes/no labels."""
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Bool, Float
 
 from jaxml.functional._checks import check_equal, check_float, check_within
 from jaxml.functional._dtypes import wide
-from jaxml.functional._kinks import softplus_pair
+from jaxml.functional._kinks import at_most, softplus_pair
 from jaxml.functional._per_example import check_same_shape, mean_per_example, rounded
 from jaxml.functional._softmax import finite
 
@@ -43,7 +45,7 @@ def binary_cross_entropy(
     name = "binary_cross_entropy"
     check_same_shape(name, where, logits=logits, labels=labels, weights=weights)
     check_within(name, "label_smoothing", label_smoothing, 0, 1)
-    x, z = finite(wide(logits)), wide(labels)
+    x, z = wide(logits), wide(labels)
     if where is not None:
         x, z = jnp.where(where, x, 0), jnp.where(where, z, 0)
     if label_smoothing:
@@ -51,7 +53,7 @@ def binary_cross_entropy(
     if pos_weight is None:
         loss = label_entropy(x, z)
     else:
-        negative, positive = softplus_pair(x)
+        negative, positive = softplus_pair(finite(x))
         check_float(name, logits=logits, pos_weight=pos_weight)
         last = tuple(logits.shape[max(0, logits.ndim - pos_weight.ndim) :])
         check_equal(name, "the shape of pos_weight", tuple(pos_weight.shape), last, logits=logits)
@@ -62,15 +64,39 @@ def binary_cross_entropy(
 
 @jax.custom_jvp
 def label_entropy(x: Array, z: Array) -> Array:
-    """`-z log σ(x) - (1 - z) log σ(-x)` of finite logits."""
-    negative, positive = softplus_pair(x)
-    # Both terms are needed: softplus(x) - z x cancels to 0 where the answer is nearly right.
-    return (1 - z) * negative + z * positive
+    """`-z log σ(x) - (1 - z) log σ(-x)`; an infinite logit counts as the largest finite one."""
+    # Bounded in here, or the bounded logits would be kept for the backward pass, which has no need of them.
+    return _finite_entropy(finite(x), z)
 
 
 label_entropy.defjvps(
-    lambda tangent, _, x, z: tangent * ((1 - z) * jax.nn.sigmoid(x) - z * jax.nn.sigmoid(-x)),
+    lambda tangent, _, x, z: tangent * excess(x, z),
+    lambda tangent, _, x, z: tangent * -finite(x),
+)
+
+
+@jax.custom_jvp
+def _finite_entropy(x: Array, z: Array) -> Array:
+    # The difference is exact for a label of 0 and of 1: nothing cancels where the answer is nearly right.
+    return jnp.maximum(x, 0) - x * z + jnp.log1p(jnp.exp(-jnp.abs(x)))
+
+
+_finite_entropy.defjvps(
+    lambda tangent, _, x, z: tangent * excess(x, z),
     lambda tangent, _, x, z: tangent * -x,
+)
+
+
+@jax.custom_jvp
+def excess(x: Array, z: Array) -> Array:
+    """`σ(x) - z`, exact in both tails: for labels of 0 and 1 it never is the difference of two numbers near 1."""
+    smaller = jax.nn.sigmoid(-jnp.abs(x))
+    return jnp.where(x > 0, (1 - z) - smaller, smaller - z)
+
+
+excess.defjvps(
+    lambda tangent, _, x, z: tangent * (jax.nn.sigmoid(x) * jax.nn.sigmoid(-x)),
+    lambda tangent, _, x, z: -tangent,
 )
 
 
@@ -148,7 +174,7 @@ def sigmoid_focal_loss(
     check_within(name, "gamma", gamma, 0)
     if alpha is not None:
         check_within(name, "alpha", alpha, 0, 1)
-    x, z = finite(wide(logits)), wide(labels)
+    x, z = wide(logits), wide(labels)
     if where is not None:
         x, z = jnp.where(where, x, 0), jnp.where(where, z, 0)
     loss = focal(x, z, gamma)
@@ -157,25 +183,52 @@ def sigmoid_focal_loss(
     return rounded(mean_per_example(loss, where), logits)
 
 
+@partial(jax.custom_jvp, nondiff_argnums=(2,))
 def focal(x: Array, z: Array, gamma: float) -> Array:
-    """`(1 - q)^γ` times the cross entropy of finite logits `x` and labels `z`, both finite with their derivatives.
-
-    Beyond ±100, where the sigmoid is 0 or 1 in any dtype, its derivative is 0 and the product with the cross entropy's,
-    up to twice the largest number, would be NaN: there the first factor is the number that it tends to.
-    """
-    inside = jnp.abs(x) < 100
-    u = jnp.where(inside, x, 0)
-    entropy = label_entropy(u, z)
-    near = _power(z * jax.nn.sigmoid(-u) + (1 - z) * jax.nn.sigmoid(u), gamma) * entropy
-    wrong = jnp.where(x > 0, 1 - z, z)
-    return jnp.where(inside, near, _power(wrong, gamma) * (wrong * jnp.where(x > 0, x, -x)))
+    """`(1 - q)^γ` times the cross entropy of logits `x` and labels `z`; finite, with its derivatives, at ±inf too."""
+    x = finite(x)
+    right, wrong = _sigmoids(x)
+    return _power(z * wrong + (1 - z) * right, gamma) * _finite_entropy(x, z)
 
 
-def _power(wrong: Array, gamma: float) -> Array:
-    """`wrong^γ` for a probability. Below `eps²` it stays as it is there, or the derivatives of a power below 2 would
-    be infinite at 0; the cross entropy beside it is as small, so that nothing is lost."""
-    power = int(gamma) if float(gamma).is_integer() else gamma  # whole ones are products, which are faster
-    return jnp.maximum(wrong, float(jnp.finfo(wrong.dtype).eps) ** 2) ** power
+@partial(focal.defjvp, symbolic_zeros=True)
+def _focal_jvp(gamma: float, primals: tuple[Array, Array], tangents: Any) -> tuple[Array, Array]:
+    x, z = finite(primals[0]), primals[1]
+    p, n = _sigmoids(x)
+    wrong = z * n + (1 - z) * p
+    entropy, weight, slope = _finite_entropy(x, z), _power(wrong, gamma), gamma * _power(wrong, gamma - 1)
+    by_logits, by_labels = tangents
+    change = jnp.zeros_like(entropy)
+    if not isinstance(by_logits, SymbolicZero):
+        # The weight's derivative is 0 beyond ±100; bounded, the entropy leaves it that in the backward pass as well.
+        change = slope * (1 - 2 * z) * (p * n) * at_most(entropy, 2.0**20) + weight * excess(x, z)
+        change = change * by_logits
+    if not isinstance(by_labels, SymbolicZero):
+        change = change + by_labels * (slope * (n - p) * entropy - weight * x)
+    return weight * entropy, change
+
+
+@jax.custom_jvp
+def _sigmoids(x: Array) -> tuple[Array, Array]:
+    """`σ(x)` and `σ(-x)` for one exponential and one division."""
+    small = jnp.exp(-jnp.abs(x))
+    larger = 1 / (1 + small)
+    smaller = small * larger
+    return jnp.where(x > 0, larger, smaller), jnp.where(x > 0, smaller, larger)
+
+
+@_sigmoids.defjvp
+def _sigmoids_jvp(primals: tuple[Array], tangents: tuple[Array]) -> Any:
+    p, n = _sigmoids(*primals)
+    change = tangents[0] * (p * n)
+    return (p, n), (change, -change)
+
+
+def _power(wrong: Array, exponent: float) -> Array:
+    """`wrong^exponent` for a probability. Below `eps²` it stays as it is there, or the derivatives of a power below 2
+    would be infinite at 0; the cross entropy beside it is as small, so that nothing is lost."""
+    whole = int(exponent) if float(exponent).is_integer() else exponent  # those are products, which are faster
+    return jnp.maximum(wrong, float(jnp.finfo(wrong.dtype).eps) ** 2) ** whole
 
 
 def _weighted(loss: Array, weights: Array | None, where: Array | None) -> Array:

@@ -137,7 +137,7 @@ def multilabel_soft_margin_loss(
     name = "multilabel_soft_margin_loss"
     check_same_shape(name, where, logits=logits, labels=labels)
     _check_scores(name, logits, None, class_weights)
-    x, z = finite(wide(logits)), wide(labels)
+    x, z = wide(logits), wide(labels)
     if where is not None:
         x, z = jnp.where(where, x, 0), jnp.where(where, z, 0)
     loss = label_entropy(x, z)
