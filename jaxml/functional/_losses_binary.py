@@ -187,8 +187,8 @@ def sigmoid_focal_loss(
 def focal(x: Array, z: Array, gamma: float) -> Array:
     """`(1 - q)^γ` times the cross entropy of logits `x` and labels `z`; finite, with its derivatives, at ±inf too."""
     x = finite(x)
-    right, wrong = _sigmoids(x)
-    return _power(z * wrong + (1 - z) * right, gamma) * _finite_entropy(x, z)
+    # Two sigmoids here, since XLA:CPU fuses the choices in `_sigmoids` into no sum.
+    return _power(z * jax.nn.sigmoid(-x) + (1 - z) * jax.nn.sigmoid(x), gamma) * _finite_entropy(x, z)
 
 
 @partial(focal.defjvp, symbolic_zeros=True)
