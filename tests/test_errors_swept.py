@@ -90,6 +90,36 @@ def test_rate_that_is_no_probability(name, rate, rng):
         call(name, arguments(name, rng) | {"rate": rate})
 
 
+@pytest.mark.parametrize("name", having("label_smoothing"))
+@pytest.mark.parametrize("share", [-0.1, 1.5, float("nan")])
+def test_smoothing_that_is_no_probability(name, share, rng):
+    with pytest.raises(ValueError, match=f"^{name}: label_smoothing must lie"):
+        call(name, arguments(name, rng) | {"label_smoothing": share})
+
+
+PROBABILITIES = [
+    ("binary_cross_entropy_from_probabilities", "probabilities"), ("dice_loss", "predictions"),
+    ("tversky_loss", "predictions"), ("kl_divergence", "targets"), ("wasserstein_loss", "predictions"),
+    ("wasserstein_loss", "targets"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "which"), PROBABILITIES)
+def test_probability_outside_its_range(name, which):
+    """An error where the value is known; traced it is not, and goes through."""
+    inside = jnp.full((2, 3), 1 / 3)
+    given = dict.fromkeys(list(inspect.signature(getattr(F, name)).parameters)[:2], inside)
+    ends = jnp.array([0.0, 0.0, 1.0 if "entropy" in name else 1 + 1e-7])  # as a sum may be rounded
+    assert jnp.isfinite(call(name, given | {which: inside.at[0].set(ends)})).all()
+    for wrong in (-0.25, 1.25, jnp.inf):
+        outside = given | {which: inside.at[1, 2].set(wrong)}
+        with pytest.raises(ValueError, match=f"^{name}: {which} must be probabilities, in \\[0, 1\\], got {wrong:g}$"):
+            call(name, outside)
+        assert jax.jit(partial(call, name))(outside).shape == (2,)
+        mask = jnp.ones((2,) if which == "targets" or name == "wasserstein_loss" else (2, 3), bool).at[1].set(False)
+        assert jnp.isfinite(call(name, outside | {"where": mask})).all()
+
+
 @pytest.mark.parametrize("name", sorted({*having("where")} - ATTENTION))
 def test_mask_that_is_not_boolean(name, rng):
     with pytest.raises(TypeError, match=f"^{name}: where must be boolean, got float32"):

@@ -24,6 +24,9 @@ SWEPT = {
     **{f: (getattr(F, f), [draw(*ROWS), number(8, 4)], []) for f in (
         "softmax_cross_entropy_with_integer_labels", "softmax_focal_loss", "multi_margin_loss", "circle_loss",
     )},
+    "cdist": (F.cdist, [draw(4, 5, 3), draw(4, 2, 3)], []),
+    "pdist": (F.pdist, [draw(4, 5, 3)], []),
+    "pdist, order 3": (partial(F.pdist, order=3), [draw(4, 5, 3)], []),
     "triplet_margin_loss": (F.triplet_margin_loss, [draw(*ROWS), draw(*ROWS), draw(*ROWS)], []),
     "linear_cross_entropy": (
         lambda x, n, w: F.linear_cross_entropy(x, w, n), [draw(*ROWS), number(5, 4)], [draw(8, 5)]
@@ -80,6 +83,9 @@ for name, (f, batched, whole) in SWEPT.items():
             np.testing.assert_allclose(g, w, rtol=1e-4, atol=1e-4)
     except Exception as error:
         print(name, type(error).__name__, *str(error).split("\\n")[:2])
+rows = draw(4, 3)  # each meets all others, so that the result is whole
+got = jax.jit(F.pdist)(jax.device_put(rows, NamedSharding(mesh, P("batch"))))
+np.testing.assert_allclose(got, np.linalg.norm(rows[:, None] - rows, axis=-1)[np.triu_indices(4, 1)], rtol=1e-5)
 print(len(SWEPT), "done")
 """
 
@@ -87,4 +93,4 @@ print(len(SWEPT), "done")
 @pytest.mark.slow
 def test_batch_on_two_devices():
     """Of every family; what fails is named."""
-    assert run_on_devices(PROGRAM) == "52 done"
+    assert run_on_devices(PROGRAM) == "55 done"

@@ -172,6 +172,15 @@ def test_integer_input_is_refused(case, unchecked_types):
         make(rngs=rngs())(jnp.ones(shape, jnp.uint8))
 
 
+def test_batch_norm_with_a_dtype_refuses_integers(unchecked_types):
+    norm, x = nn.BatchNorm(3, dtype=jnp.bfloat16), jnp.ones((2, 3), jnp.uint8)
+    calls = [lambda: norm(x), lambda: norm.then(x, jnp.ones((3, 4)), conv=jnp.matmul, activation=F.relu)]
+    for call in calls:
+        with pytest.raises(TypeError, match="x must be floating point, got uint8"):
+            call()
+    assert norm(jnp.ones((2, 3))).dtype == jnp.bfloat16
+
+
 class TestBatchNorm:
     def make(self, **options):
         norm = with_biases(nn.BatchNorm(3, momentum=0.8, eps=1e-3, **options))

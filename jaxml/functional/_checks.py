@@ -1,5 +1,5 @@
-"""The argument checks every public function shares. They read static facts only (shapes, dtypes, options), so
-they run once while tracing and cost nothing in compiled code."""
+"""The argument checks every public function shares. They read static facts (shapes, dtypes, options), so they run once
+while tracing and cost nothing in compiled code; only `check_probabilities` reads values, where there are any."""
 
 import math
 from collections.abc import Collection, Sequence
@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 
 def _describe(arrays: dict[str, Any]) -> str:
@@ -87,3 +88,20 @@ def check_choice(function: str, name: str, value: Any, choices: Collection[Any])
         near = get_close_matches(str(value), [str(c) for c in choices], n=3)
         hint = f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
         raise ValueError(f"{function}: {name} must be one of {listed}, got {value!r}{hint}")
+
+
+def check_probabilities(function: str, where: Any, **arrays: Any) -> None:
+    """Entries lie in [0, 1], but for rounding; what `where` leaves out, and NaN, may be anything.
+
+    Values can be told only where they are known: under `jit`, `grad` and `vmap` nothing is checked.
+    """
+    for name, a in arrays.items():
+        if isinstance(a, jax.core.Tracer) or isinstance(where, jax.core.Tracer):
+            continue
+        rounding = 8 * float(jnp.finfo(a.dtype).eps)
+        values = np.asarray(a, np.float64)
+        wrong = (values < -rounding) | (values > 1 + rounding)
+        if where is not None:
+            wrong &= np.asarray(where)
+        if wrong.any():
+            raise ValueError(f"{function}: {name} must be probabilities, in [0, 1], got {values[wrong][0]:g}")

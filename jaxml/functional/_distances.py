@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 
 from jaxml.functional._checks import check_above, check_equal, check_float, check_within
 from jaxml.functional._dtypes import wide
+from jaxml.functional._explicit import along
 from jaxml.functional._per_example import check_same_shape, rounded
 from jaxml.functional._softmax import finite
 from jaxml.functional._vector_norm import scaled_norm, vector_norm
@@ -118,8 +119,8 @@ def pdist(x: Float[Array, "*batch N D"], *, order: float = 2.0) -> Float[Array, 
     """
     _check_rows("pdist", x=x)
     _check_order("pdist", order)
-    i, j = np.triu_indices(x.shape[-2], 1)
-    return _all_distances(x, x, order)[..., i, j]
+    # Rows that are sharded meet all the others: only a batch can stay where it is.
+    return along(x if x.ndim > 2 else None, partial(_upper_distances, order), x)
 
 
 def cosine(x1: Array, x2: Array, axis: int, eps: float, *, smooth: bool = False) -> Array:
@@ -200,6 +201,11 @@ def unit(x: Array, axis: int, order: float, eps: float) -> Array:
 def _all_distances(x1: Array, x2: Array, order: float) -> Array:
     a, b = finite(wide(x1)), finite(wide(x2))
     return rounded(jnp.squeeze(vector_norm(order, -1, a, b, combine=_pairs), -1), x1)
+
+
+def _upper_distances(order: float, x: Array) -> Array:
+    i, j = np.triu_indices(x.shape[-2], 1)
+    return _all_distances(x, x, order)[..., i, j]
 
 
 def _pairs(a: Array, b: Array) -> Array:

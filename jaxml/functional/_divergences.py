@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from jaxml.functional._checks import check_equal
+from jaxml.functional._checks import check_equal, check_probabilities
 from jaxml.functional._classes import class_axis, without
 from jaxml.functional._dtypes import wide
 from jaxml.functional._kinks import absolute, softplus_pair
@@ -30,7 +30,8 @@ def kl_divergence(
 
     Raises:
         TypeError: arrays that are not floating point, mixed dtypes, or a `where` that is not boolean.
-        ValueError: shapes differ, or `axis` does not exist or is empty.
+        ValueError: shapes differ, `axis` does not exist or is empty, or a probability is not in [0, 1] (unless it is
+            traced: its value is not known then).
 
     >>> round(kl_divergence(jnp.log(jnp.array([[0.5, 0.5]])), jnp.array([[1.0, 0.0]])).item(), 4)
     0.6931
@@ -38,6 +39,8 @@ def kl_divergence(
     name = "kl_divergence"
     axis = _checked(name, axis, where, log_predictions=log_predictions, targets=targets)
     q, t = _kept(wide(log_predictions), axis, where), _kept(wide(targets), axis, where)
+    if not log_targets:
+        check_probabilities(name, None if where is None else jnp.expand_dims(where, axis), targets=targets)
     if log_targets:
         log_t = finite(t)
         terms = jnp.exp(log_t) * (log_t - finite(q))
@@ -109,12 +112,15 @@ def wasserstein_loss(
 
     Raises:
         TypeError: arrays that are not floating point, mixed dtypes, or a `where` that is not boolean.
-        ValueError: shapes differ, or `axis` does not exist or is empty.
+        ValueError: shapes differ, `axis` does not exist or is empty, or a probability is not in [0, 1] (unless it is
+            traced: its value is not known then).
 
     >>> wasserstein_loss(jnp.array([[0.0, 0.5, 0.5]]), jnp.array([[1.0, 0.0, 0.0]])).tolist()
     [1.5]
     """
     axis = _checked("wasserstein_loss", axis, where, predictions=predictions, targets=targets)
+    kept = None if where is None else jnp.expand_dims(where, axis)
+    check_probabilities("wasserstein_loss", kept, predictions=predictions, targets=targets)
     difference = _kept(wide(predictions), axis, where) - _kept(wide(targets), axis, where)
     moved = jnp.cumsum(jax.lax.slice_in_dim(difference, 0, -1, axis=axis), axis)
     return rounded(mean_per_example(jnp.sum(absolute(moved), axis), where), predictions)

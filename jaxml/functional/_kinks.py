@@ -55,9 +55,8 @@ def _pinball_jvp(low: float, high: float, primals: tuple[Array], tangents: tuple
 
 
 def _chosen(x: Array, low: float, high: float) -> Array:
-    """`low` where x is below 0, `high` where it is above."""
-    sign = jnp.sign(x)
-    return high * jnp.maximum(sign, 0) + low * jnp.maximum(-sign, 0)
+    """`low` where x is below 0, `high` where it is above, 0 at 0."""
+    return jnp.sign(x) * jnp.where(x > 0, high, -low)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(1, 2))

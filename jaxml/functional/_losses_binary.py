@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Bool, Float
 
-from jaxml.functional._checks import check_equal, check_float, check_within
+from jaxml.functional._checks import check_equal, check_float, check_probabilities, check_within
 from jaxml.functional._dtypes import wide
 from jaxml.functional._kinks import at_most, softplus_pair
 from jaxml.functional._per_example import check_same_shape, mean_per_example, rounded
@@ -111,14 +111,14 @@ def binary_cross_entropy_from_probabilities(
 
     `mean(-z log p - (1 - z) log(1 - p))` over every axis but the first, each logarithm at least -100, as in PyTorch's
     `binary_cross_entropy`. The derivative of a logarithm is taken as `1 / max(p, 1e-12)` (float16: `1.6e-5`), so it
-    does not vanish where the logarithm is cut off and is finite at 0. A probability outside [0, 1] gives NaN. `weights`
-    are factors of the elements, before the mean.
+    does not vanish where the logarithm is cut off and is finite at 0. A probability outside [0, 1] is an error, and NaN
+    where it is traced and its value not known. `weights` are factors of the elements, before the mean.
 
     Prefer `binary_cross_entropy`: a sigmoid in float32 is exactly 1 from 17 on, and has no gradient left there.
 
     Raises:
         TypeError: arrays that are not floating point, mixed dtypes, or a `where` that is not boolean.
-        ValueError: shapes differ.
+        ValueError: shapes differ, or a probability is not in [0, 1].
 
     >>> loss = binary_cross_entropy_from_probabilities(jnp.array([0.5, 1.0, 0.0]), jnp.array([1.0, 1.0, 1.0]))
     >>> [round(v, 4) for v in loss.tolist()]
@@ -126,6 +126,7 @@ def binary_cross_entropy_from_probabilities(
     """
     name = "binary_cross_entropy_from_probabilities"
     check_same_shape(name, where, probabilities=probabilities, labels=labels, weights=weights)
+    check_probabilities(name, where, probabilities=probabilities)
     p, z = wide(probabilities), wide(labels)
     if where is not None:
         p, z = jnp.where(where, p, 0.5), jnp.where(where, z, 0)

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from jaxml.functional._checks import check_within
+from jaxml.functional._checks import check_probabilities, check_within
 from jaxml.functional._dtypes import wide
 from jaxml.functional._per_example import check_same_shape, mean_per_example, rounded
 
@@ -25,7 +25,8 @@ def dice_loss(
 
     Raises:
         TypeError: arrays that are not floating point, mixed dtypes, or a `where` that is not boolean.
-        ValueError: shapes differ, an `axis` does not exist or is the first, or `smooth` is negative.
+        ValueError: shapes differ, an `axis` does not exist or is the first, `smooth` is negative, or a prediction is
+            not in [0, 1] (unless it is traced: its value is not known then).
 
     >>> round(dice_loss(jnp.array([[1.0, 1.0, 0.0]]), jnp.array([[1.0, 0.0, 0.0]]), smooth=0.0).item(), 4)
     0.3333
@@ -52,7 +53,8 @@ def tversky_loss(
 
     Raises:
         TypeError: arrays that are not floating point, mixed dtypes, or a `where` that is not boolean.
-        ValueError: shapes differ, an `axis` does not exist or is the first, or a number is negative.
+        ValueError: shapes differ, an `axis` does not exist or is the first, a number is negative, or a prediction is
+            not in [0, 1] (unless it is traced: its value is not known then).
 
     >>> tversky_loss(jnp.array([[1.0, 1.0, 0.0]]), jnp.array([[1.0, 0.0, 1.0]]), smooth=0.0).tolist()
     [0.5]
@@ -73,6 +75,7 @@ def _overlap(
     where: Array | None,
 ) -> Array:
     check_same_shape(name, where, predictions=predictions, targets=targets)
+    check_probabilities(name, where, predictions=predictions)
     axes = _axes(name, predictions, axis)
     p, z = wide(predictions), wide(targets)
     if where is not None:

@@ -9,6 +9,7 @@ from jaxtyping import Array, DTypeLike, Float
 
 import jaxml.functional as F
 from jaxml.functional._checks import check_positive
+from jaxml.nn._common import in_dtype
 from jaxml.nn._scope import returned, scope_name, scoped
 
 
@@ -86,7 +87,7 @@ class BatchNorm(nnx.Module):
         return self._moved(y, mean, var, train)
 
     def _input(self, x: Array) -> Array:
-        return x if self.dtype is None else x.astype(self.dtype)
+        return in_dtype(x, dtype=self.dtype)
 
     def _operands(self) -> tuple[Array, Array, Array | None, Array | None]:
         scale, bias = (None if a is None else a[...] for a in (self.scale, self.bias))
