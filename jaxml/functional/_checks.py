@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 
 def _describe(arrays: dict[str, Any]) -> str:
@@ -96,7 +97,7 @@ def check_probabilities(function: str, where: Any, **arrays: Any) -> None:
     Values can be told only where they are known: under `jit`, `grad` and `vmap` nothing is checked.
     """
     for name, a in arrays.items():
-        if isinstance(a, jax.core.Tracer) or isinstance(where, jax.core.Tracer):
+        if isinstance(a, Tracer) or isinstance(where, Tracer):
             continue
         rounding = 8 * float(jnp.finfo(a.dtype).eps)
         values = np.asarray(a, np.float64)
