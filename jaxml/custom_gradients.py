@@ -136,6 +136,8 @@ CURVES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
         lambda x: exponential_unit(x, 0.75, 2.0),
         lambda x: jnp.where(x > 0, x, 0.75 * (jnp.exp(x / 2) - 1)),
     ),
+    "silu": (F.silu, lambda x: x / (1 + jnp.exp(-x))),  # _activation_parts
+    "mish": (F.mish, lambda x: x * jnp.tanh(jax.nn.softplus(x))),
     "normal_cdf": (normal_cdf, jax.scipy.stats.norm.cdf),
     "gelu, exact": (normal_gate, lambda x: x * jax.scipy.stats.norm.cdf(x)),
     "general_robust_loss at 1": (

@@ -1,6 +1,7 @@
 """What the activations share: a clamp with a gradient of its own, and products whose limits hold."""
 
 from collections.abc import Callable
+from functools import partial
 from numbers import Real
 from typing import Any
 
@@ -34,10 +35,20 @@ def clamp(x: Array, low: float, high: float) -> Array:
     return jax.lax.clamp(jnp.asarray(low, x.dtype), x, jnp.asarray(high, x.dtype))
 
 
+@partial(jax.custom_jvp, nondiff_argnums=(1, 2))
 def gated(x: Array, gate: Callable[[Array], Array], bound: float) -> Array:
     """`x * gate(x)` for a gate that is 0 below `-bound` and 1 above `bound` in every dtype.
 
-    Beyond the bounds the product is replaced by its limit before `inf * 0` can arise in it or in its derivatives.
+    It may not be NaN at infinity. `-inf * 0` is kept out of the product, and of its derivatives by their own bounds.
     """
+    return jnp.maximum(x, -bound) * gate(x)
+
+
+@gated.defjvp
+def _gated_jvp(
+    gate: Callable[[Array], Array], bound: float, primals: tuple[Array], tangents: tuple[Array]
+) -> tuple[Array, Array]:
+    (x,), (dx,) = primals, tangents
     inner = clamp(x, -bound, bound)
-    return jnp.where(x >= bound, x, inner * gate(inner))
+    g, slope = jax.jvp(gate, (inner,), (jnp.ones_like(inner),))
+    return jnp.maximum(x, -bound) * g, dx * (g + inner * slope)

@@ -110,8 +110,12 @@ def gelu(x: Float[Array, "..."], *, approximate: bool = True) -> Float[Array, ".
     """
     check_float("gelu", x=x)
     if approximate:
-        return gated(x, lambda v: jax.nn.sigmoid(1.5957691216057308 * (v + 0.044715 * v * v * v)), 30.0)
+        return gated(x, _normal_gate, 30.0)
     return in_wide(normal_gate, x)
+
+
+def _normal_gate(x: Array) -> Array:
+    return jax.nn.sigmoid(x * (1.5957691216057308 + 0.0713548162726009 * jnp.square(x)))
 
 
 def _mish_gate(x: Array) -> Array:

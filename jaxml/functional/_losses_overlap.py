@@ -75,8 +75,8 @@ def _overlap(
     where: Array | None,
 ) -> Array:
     check_same_shape(name, where, predictions=predictions, targets=targets)
-    check_probabilities(name, where, predictions=predictions)
     axes = _axes(name, predictions, axis)
+    check_probabilities(name, where, predictions=predictions)
     p, z = wide(predictions), wide(targets)
     if where is not None:
         p, z = jnp.where(where, p, 0), jnp.where(where, z, 0)
