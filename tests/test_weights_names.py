@@ -76,16 +76,27 @@ def test_names_and_layouts(name, options, layout, some, scale, tmp_path, rng):
     assert model.preprocessing.scale == scale
 
 
-def test_saved_with_the_names_of_torchvision(tmp_path, rng):
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("resnet", BASIC), ("mobilenet_v3_small", {"num_classes": 5, "width_multiplier": 0.1})],
+)
+def test_saved_with_the_names_of_torchvision(name, options, tmp_path, rng):
+    """Biases of convolutions among them, which version 3 has."""
     from safetensors.numpy import load_file
 
-    model = scrambled(made("resnet", 0, **BASIC), rng)
+    model = scrambled(made(name, 0, **options), rng)
     path = tmp_path / "w.safetensors"
     models.save_weights(model, path)
     saved, wanted = load_file(path), as_foreign(model, "torchvision")
     assert set(saved) == set(wanted)
     for key, array in wanted.items():
         np.testing.assert_array_equal(saved[key], array)
+
+
+def test_saved_with_names_of_its_own_where_torchvision_computes_otherwise(tmp_path):
+    from safetensors.numpy import load_file
+
+    path = tmp_path / "w.safetensors"
     keras = made("resnet", 0, variant="keras", **RESNET)
     models.save_weights(keras, path)
     assert "blocks.0.convs.0.b" in load_file(path)

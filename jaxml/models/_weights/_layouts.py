@@ -80,6 +80,6 @@ FROM: dict[str, Callable[[np.ndarray, str], np.ndarray]] = {
 
 def to_torch(array: np.ndarray, kind: str) -> np.ndarray:
     """The other way: an array of ours as PyTorch lays it out."""
-    if kind in ("conv", "depthwise"):
+    if kind in ("conv", "depthwise") and array.ndim == 4:
         return array.transpose(3, 2, 0, 1)
     return array.T if kind == "dense" and array.ndim == 2 else array
