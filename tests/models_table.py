@@ -10,7 +10,6 @@ kept in docs/models.json; the page shows that.
 import argparse
 import json
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +33,7 @@ PAIRS = (("separable", "torch-separable", "stock"), ("jaxml", "torch", "stock"))
 def counted(name: str) -> dict[str, Any]:
     """Parameters, input and MACs of one example; nothing is run."""
     info = models.info(name)
-    apply, params, state = nn.abstract(partial(models.create, name, rngs=nnx.Rngs(0)))
+    apply, params, state = nn.abstract(lambda: models.create(name, rngs=nnx.Rngs(0)))
     x = jax.ShapeDtypeStruct((1, *info.input_shape), jnp.float32)
     macs = flops.count(lambda params, state, x: apply(params, state, x)[0], params, state, x).macs
     return {"params": info.params, "macs": macs, "input": list(info.input_shape)}
