@@ -190,6 +190,24 @@ def test_no_gradient_is_computed_for_what_is_frozen():
     assert whole > 2.5 * forward
 
 
+@pytest.mark.parametrize("name", ["mobilenet_v1_025", "mobilenet_v2_035", "mobilenet_v3_small", "resnet18"])
+def test_every_family(name):
+    """Of a training step with the backbone held: the forward pass in inference mode, and the head's gradient."""
+
+    def build():
+        return models.transfer(models.create(name, rngs=nnx.Rngs(0)), 3, rngs=nnx.Rngs(1))
+
+    apply, params, state = nn.abstract(build)
+    assert list(params) == ["head"]
+    width, classes = params["head"]["w"].shape
+    x, y = jax.ShapeDtypeStruct((2, 32, 32, 3), "float32"), jax.ShapeDtypeStruct((2,), "int32")
+    forward = flops.count(lambda *a: apply(*a)[0], params, state, x).macs
+    step = make_train_step(apply, LOSS, optim.sgd(0.1))
+    opt_state = jax.eval_shape(optim.sgd(0.1).init, params)
+    assert flops.count(step, params, state, opt_state, (x, y)).macs == forward + 2 * width * classes
+    assert classes == 3
+
+
 @pytest.mark.loose_promotion
 def test_fit_trains_it_and_goes_on_from_its_checkpoint(tmp_path):
     source = network()

@@ -58,19 +58,28 @@ def train(
     text: list[str] = typer.Option([], help="A column of a CSV file whose numbers are names; likewise."),
     drop_missing_target: bool = typer.Option(False, "--drop-missing-target", help="Leave out lines without a target."),
     model: str | None = typer.Option(
-        None, help="See `jaxml models`; cnn for images and mlp for tables unless given.", autocompletion=_complete_model
+        None,
+        help="See `jaxml models`; cnn for images, mlp for tables and the recipe's for fashion_mnist unless given.",
+        autocompletion=_complete_model,
     ),
     optimizer: str = typer.Option("adamw", help="A rule of jaxml.optim.", autocompletion=_complete_optimizer),
-    learning_rate: float = typer.Option(3e-3, min=0.0, help="The highest rate of the schedule."),
+    learning_rate: float | None = typer.Option(
+        None, min=0.0, help="The highest rate of the schedule; 0.003 unless given, or the set's recipe's."
+    ),
     schedule: str = typer.Option("cosine", help="cosine, with a warm-up, or constant."),
-    weight_decay: float = typer.Option(0.0, min=0.0, help="Of matrices and kernels, where the rule has it."),
-    epochs: int = typer.Option(20, min=1, help="Passes over the data."),
-    batch_size: int = typer.Option(64, min=1, help="Examples a step."),
+    weight_decay: float | None = typer.Option(
+        None, min=0.0, help="Of matrices and kernels, where the rule has it; none unless given, or the recipe's."
+    ),
+    epochs: int | None = typer.Option(
+        None, min=1, help="Passes over the data; 20 unless given, or the set's recipe's."
+    ),
+    batch_size: int | None = typer.Option(None, min=1, help="Examples a step; 64 unless given, or the set's recipe's."),
     validation: float = typer.Option(0.2, help="The part held out, where the set has no test examples of its own."),
     size: int = typer.Option(64, min=1, help="Height and width that a folder's images are brought to."),
     augment: bool | None = typer.Option(
         None,
-        help="Shift images by up to an eighth, at random; where not given, for convolutional networks.",
+        help="Shift images by up to an eighth (or as the recipe says), at random; where not given, for convolutional "
+        "networks.",
         show_default=False,
     ),
     early_stopping: int | None = typer.Option(None, min=1, help="Stop after so many epochs without a lower val_loss."),
@@ -98,10 +107,22 @@ def train(
     # What only this command needs is imported by it alone, so that `jaxml --help` stays as fast as it was.
     import jax
 
+    from jaxml.cli._recipes import recipe_for
     from jaxml.cli._train_data import prepare
     from jaxml.cli._train_recipe import RecipeError, convolutional, loss_for, mesh_for, model_for, optimizer_for
     from jaxml.train import DamagedCheckpointError, EarlyStopping, LostProcessError, fit, initialize_distributed
 
+    recipe = recipe_for(source)
+    epochs, batch_size = epochs or recipe.epochs, batch_size or recipe.batch_size
+    learning_rate = recipe.learning_rate if learning_rate is None else learning_rate
+    if weight_decay is None:  # the recipe's is for the rule that it was found with
+        weight_decay = recipe.weight_decay if optimizer == "adamw" else 0.0
+    model = model or recipe.model
+    options = recipe.options if model == recipe.model else {}
+    asked |= {
+        "model": model, "epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate,
+        "weight_decay": weight_decay,
+    }  # fmt: skip
     try:
         stdout = _stdout_for_us_alone()
         initialize_distributed()  # one of several processes, where the environment says so
@@ -123,7 +144,7 @@ def train(
             validation=validation,
             seed=seed,
         )
-        name, module = model_for(model, prepared.example, prepared.outputs, seed)
+        name, module = model_for(model, prepared.example, prepared.outputs, seed, options)
         augment = convolutional(name) if augment is None else augment
         if augment and not prepared.images:
             raise RecipeError(f"--augment is for images; {prepared.name} has examples of shape {prepared.example}")
@@ -146,7 +167,7 @@ def train(
             validation=prepared.validation,
             batch_size=batch_size,
             metrics=metrics,
-            augment=_shift(prepared.example) if augment else None,
+            augment=recipe.augment(prepared.example) if augment else None,
             callbacks=[] if quiet or Console(stderr=True).is_terminal else [_print_epoch],
             early_stopping=None if early_stopping is None else EarlyStopping(patience=early_stopping),
             best="val_loss",
@@ -198,13 +219,6 @@ def _leave_others(status: int, error: BaseException) -> None:
         print(_in_words(error), file=sys.stderr, flush=True)
         sys.stdout.flush()
         os._exit(status)
-
-
-def _shift(example: tuple[int, ...]) -> Any:
-    from jaxml import data
-
-    padding = max(1, min(example[:2]) // 8)
-    return lambda key, x: data.random_crop(key, x, padding=padding)
 
 
 def _print_epoch(epoch: Any) -> None:

@@ -1,6 +1,7 @@
 """The model, optimizer and schedule of `jaxml train`."""
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 MODELS_OF_VECTORS = ("linear", "mlp")
@@ -10,8 +11,10 @@ class RecipeError(ValueError):
     """The options do not fit each other, or the data."""
 
 
-def model_for(name: str | None, example: tuple[int, ...], outputs: int, seed: int) -> tuple[str, Any]:
-    """The model's name (a small one that fits the data, unless given) and the module."""
+def model_for(
+    name: str | None, example: tuple[int, ...], outputs: int, seed: int, further: Mapping[str, Any] | None = None
+) -> tuple[str, Any]:
+    """The model's name (a small one that fits the data, unless given) and the module, made with `further` options."""
     from flax import nnx
 
     from jaxml import models
@@ -20,7 +23,7 @@ def model_for(name: str | None, example: tuple[int, ...], outputs: int, seed: in
     name = name or ("cnn" if images else "mlp")
     if name not in models.names():
         models.info(name)  # raises, with the near names
-    options: dict[str, Any] = {"num_classes": outputs}
+    options: dict[str, Any] = {"num_classes": outputs, **(further or {})}
     if name in MODELS_OF_VECTORS:
         features = 1
         for n in example:
