@@ -17,9 +17,9 @@ FOLDABLE = (nn.Conv, nn.DepthwiseConv, nn.ConvTranspose, nn.Linear)
 
 
 def fold_batch_norm(model: nnx.Module) -> nnx.Module:
-    """A copy of a model for inference, in which every batch norm behind a convolution is part of that convolution.
+    """A copy of a model for inference, in which every batch norm behind a convolution is one addition.
 
-        w ← w · scale / √(var + eps)            b ← (b - mean) · scale / √(var + eps) + bias
+        w ← w · scale / √(var + eps)            norm(x) ← x + (b - mean) · scale / √(var + eps) + bias
 
     with the running statistics, by `F.fold_batch_norm`. The copy computes what `model(x)` does, to rounding, in fewer
     operations; it has no statistics and cannot be trained, and `model` stays as it is. Batch norms that stand before
@@ -49,11 +49,9 @@ def fold_batch_norm(model: nnx.Module) -> nnx.Module:
     pairs = [pair for module in modules for pair in _pairs(module)]
     if not pairs:
         raise ValueError(f"fold_batch_norm: this {name} has no nn.BatchNorm behind a convolution that it knows of")
-    for layer, norm in pairs:
-        _fold(layer, norm)
-    done = {id(norm) for _, norm in pairs}
+    folded = {id(norm): _fold(layer, norm) for layer, norm in pairs}
     for module in modules:
-        _replace(module, done)
+        _replace(module, folded)
     copy.folded = True  # type: ignore[attr-defined]
     return copy
 
@@ -76,19 +74,21 @@ def _pairs(module: Any) -> Iterator[tuple[Any, nn.BatchNorm]]:
     yield from ((a, b) for a, b in found if isinstance(a, FOLDABLE) and isinstance(b, nn.BatchNorm))
 
 
-def _fold(layer: Any, norm: nn.BatchNorm) -> None:
+def _fold(layer: Any, norm: nn.BatchNorm) -> FoldedNorm:
+    """The layer with the norm's scale in its kernel and without its bias, which is in what is returned."""
     statistics = norm.mean[...], norm.var[...], read(norm.scale), read(norm.bias)
     w, b = F.fold_batch_norm(layer.w[...], read(layer.b), *statistics, eps=norm.eps)
     layer.w[...] = w
-    layer.b = nnx.data(nnx.Param(b))  # an attribute that was None is static until it is said to be data
+    layer.b = nnx.data(None)
+    return FoldedNorm(b)
 
 
-def _replace(module: nnx.Module, norms: set[int]) -> None:
-    """`FoldedNorm` wherever the module's own attributes are one of these norms."""
+def _replace(module: nnx.Module, folded: dict[int, FoldedNorm]) -> None:
+    """What was made of a norm, wherever the module's own attributes are that norm."""
     for name, value in list(vars(module).items()):
-        if id(value) in norms:
-            setattr(module, name, FoldedNorm())
+        if id(value) in folded:
+            setattr(module, name, folded[id(value)])
         elif isinstance(value, nnx.List):
             for i, item in enumerate(value):
-                if id(item) in norms:
-                    value[i] = FoldedNorm()
+                if id(item) in folded:
+                    value[i] = folded[id(item)]
