@@ -35,10 +35,10 @@ def _expm1(x: Array) -> Array:
     """`exp(x) - 1` for `x` up to 0."""
     if x.dtype == jnp.float64:
         return jnp.expm1(x)
-    y = jnp.maximum(x, -17.4) / 2  # the result is -1 from there on
+    y = jnp.maximum(x, -17.4) / 2
     square = jnp.square(y)
     tanh, one = y * _polynomial(square, _P), _polynomial(square, _Q)
-    return jnp.maximum(2 * tanh / (one - tanh), -1)
+    return jnp.where(x < -17.4, -1, jnp.maximum(2 * tanh / (one - tanh), -1))
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(1, 2))
