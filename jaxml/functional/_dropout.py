@@ -26,8 +26,11 @@ def channels(x: Array) -> tuple[int, ...]:
     return (x.shape[0], *(1,) * (x.ndim - 2), x.shape[-1])
 
 
-def _dropout(function: str, key: Any, x: Array, shape: tuple[int, ...], rate: float, train: bool) -> Array:
-    """Zeros with probability `rate`, one draw for each entry of `shape`; the rest divided by `1 - rate`."""
+def _dropout(function: str, key: Any, x: Array, shape: tuple[Any, ...], rate: float, train: bool) -> Array:
+    """Zeros with probability `rate`, one draw for each entry of `shape`; the rest divided by `1 - rate`.
+
+    A dimension of `shape` is an integer, or `jax.export`'s symbol for one.
+    """
     check_within(function, "rate", rate, 0, 1)
     if not train or rate == 0:
         return x
