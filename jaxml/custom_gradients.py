@@ -107,7 +107,8 @@ def _length(x: jax.Array) -> jax.Array:
 
 def _plain_fractional(x: jax.Array) -> jax.Array:
     for axis, k, size in ((2, 3, 2), (1, 2, 3)):
-        taps = _starts(jnp.asarray(DRAWS)[:, axis - 1], x.shape[axis], k, size)[:, :, None] + jnp.arange(k)[:, None]
+        starts = _starts(jnp.asarray(DRAWS)[:, axis - 1], x.shape[axis], k, size)
+        taps = starts[:, :, None] + jnp.arange(k).reshape(1, 1, k, 1)
         shape = (x.shape[0], -1, 1, x.shape[-1]) if axis == 1 else (x.shape[0], 1, -1, x.shape[-1])
         entries = jnp.take_along_axis(x, taps.reshape(shape), axis)
         x = jnp.max(entries.reshape(*x.shape[:axis], size, k, *x.shape[axis + 1 :]), axis + 1)

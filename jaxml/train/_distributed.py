@@ -119,7 +119,7 @@ def _check_port(address: str) -> None:
         socket.create_server(("", int(address.rpartition(":")[2])), family=family, dualstack_ipv6=both).close()
     except OSError as error:
         raise RuntimeError(
-            f"initialize_distributed: {address} is taken or not to be had ({error.strerror}); "
+            f"initialize_distributed: {address} is taken or not to be had ({os.strerror(error.errno or 0)}); "
             f"choose another port for {ADDRESS}"
         ) from error
 
