@@ -10,6 +10,7 @@ import jaxml.functional as F
 from jaxml import nn
 from jaxml.functional import init
 from jaxml.models._blocks import Layer, norm_act, norm_act_conv, run
+from jaxml.models._features import drop_path
 from jaxml.models._resnet_config import Block, ResNetConfig
 
 
@@ -57,11 +58,6 @@ def padded_shortcut(x: Array, out_features: int, stride: int) -> Array:
     """The paper's option A: every `stride`-th pixel, and zeros behind x's channels; x where nothing changes."""
     x = x[:, ::stride, ::stride]
     return jnp.pad(x, ((0, 0), (0, 0), (0, 0), (0, out_features - x.shape[-1])))
-
-
-def drop_path(rate: float, rngs: nnx.Rngs) -> nn.DropPath | None:
-    """Stochastic depth, if there is any: without it no random key is in the state."""
-    return nn.DropPath(rate, rngs=rngs) if rate else None
 
 
 class ResidualBlock(nnx.Module):
