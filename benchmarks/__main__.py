@@ -25,7 +25,7 @@ from benchmarks import (
 )
 from benchmarks._settings import Settings
 
-REAL_DATA = {"digits", "optimizers"}  # suites that need scikit-learn
+NEED_SKLEARN = {"digits", "optimizers", "estimators"}
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 OUT = Path(__file__).resolve().parent / "out"
 THRESHOLD_HELP = f"Ratio from which slower is a regression [default: {_compare.THRESHOLD:.2f}]."
@@ -86,7 +86,7 @@ def main(
             _torch_peers.require()
         if peers and "models" in chosen:
             _keras_peers.require()
-        _require("matplotlib", *(["sklearn"] if chosen & REAL_DATA else []))
+        _require("matplotlib", *(["sklearn"] if chosen & NEED_SKLEARN else []))
         target = json or out / "results.json"
         if target.is_dir():
             raise ValueError(f"the result file cannot be a folder: {target}")

@@ -108,11 +108,13 @@ def measure(
     speedups: Iterable[tuple[str, str]] = (),
     reference: str | None = None,
     patience: float = 1.0,
+    least: float = 0.0,
 ) -> None:
     """Build each candidate, run it once, then time all in interleaved rounds; the figures go into `row`.
 
     A candidate that does not fit even at batch 1 is noted, the others go on. `speedups` are `(fast, slow)` pairs. With
     `reference`, results are compared with that candidate's: timing two different computations proves nothing.
+    `patience` and `least` are those of `Settings.rounds`.
     """
     built: dict[str, Candidate] = {}
     results: dict[str, list[np.ndarray]] = {}
@@ -131,7 +133,7 @@ def measure(
             results[name] = candidate.arrays(out)
     if not built:
         return
-    timings = timing.compare({name: c.call for name, c in built.items()}, **settings.rounds(patience))
+    timings = timing.compare({name: c.call for name, c in built.items()}, **settings.rounds(patience, least))
     roofs = {name: _roof(c, timings[name].median, settings) for name, c in built.items()}
     for name, candidate in built.items():
         t = timings[name]

@@ -72,10 +72,11 @@ class Settings:
         """The value that belongs to this run's size."""
         return {"tiny": tiny, "quick": quick, "full": full}[self.size]
 
-    def rounds(self, patience: float = 1.0) -> dict[str, Any]:
-        """How long one comparison is timed, as options of `jaxml.timing.compare`; `patience` times as long if full."""
+    def rounds(self, patience: float = 1.0, least: float = 0.0) -> dict[str, Any]:
+        """How long one comparison is timed, as options of `jaxml.timing.compare`; `patience` times as long if full, and
+        then not under `least` seconds."""
         return self.pick(
             tiny={"warmup": 0, "repeats": 2, "max_seconds": 0.2},
             quick={"warmup": 0, "repeats": 9, "max_seconds": 0.6},
-            full={"warmup": 2, "repeats": 25, "max_seconds": 4.0 * patience},
+            full={"warmup": 2, "repeats": 25, "min_seconds": least, "max_seconds": 4.0 * patience},
         )

@@ -5,7 +5,18 @@ import time
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 
-from benchmarks import _depthwise, _digits, _dispatch, _fit, _functional, _models, _optimizers, _separable_conv
+from benchmarks import (
+    _depthwise,
+    _digits,
+    _dispatch,
+    _estimators,
+    _fit,
+    _functional,
+    _models,
+    _optimizers,
+    _recurrent,
+    _separable_conv,
+)
 from benchmarks._measure import guarded
 from benchmarks._partial import Partial
 from benchmarks._results import SuiteResult
@@ -14,7 +25,18 @@ from benchmarks._types import Suite, Task
 
 SUITES: dict[str, Suite] = {
     module.SUITE.name: module.SUITE
-    for module in (_separable_conv, _depthwise, _digits, _models, _functional, _optimizers, _dispatch, _fit)
+    for module in (
+        _separable_conv,
+        _depthwise,
+        _digits,
+        _models,
+        _functional,
+        _recurrent,
+        _optimizers,
+        _dispatch,
+        _fit,
+        _estimators,
+    )
 }
 
 Plan = list[tuple[Suite, list[Task]]]

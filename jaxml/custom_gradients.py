@@ -13,15 +13,17 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxml.functional as F
-from jaxml.functional import _depthwise_primitives as primitives
-from jaxml.functional import _depthwise_xla as plain
+from jaxml.descent._backprop import chain_rule_error
+from jaxml.functional import _conv_primitives, _conv_xla, _depthwise_primitives, _depthwise_xla
 from jaxml.functional import _kinks as kinks
 from jaxml.functional._activation_curves import exponential_unit, normal_cdf, normal_gate
+from jaxml.functional._bilinear_primitives import DIRECTIONS
 from jaxml.functional._class_costs import class_costs
 from jaxml.functional._class_costs import reference as plain_class_costs
 from jaxml.functional._classes import at_labels, below
 from jaxml.functional._distances import same
 from jaxml.functional._fractional_pool import _starts, pool_at
+from jaxml.functional._guarded import guarded
 from jaxml.functional._losses_binary import clamped_log, excess, focal, label_entropy
 from jaxml.functional._resample import Matrix, resample
 from jaxml.functional._resample import plain as plain_resample
@@ -31,7 +33,9 @@ from jaxml.functional._window import Window
 from jaxml.gradcheck import Gradient
 
 # An odd image, an even kernel, stride and dilation together, uneven padding, two outputs a channel.
-WINDOW = Window(spatial=(7, 6), kernel=(3, 2), stride=(2, 1), dilation=(1, 2), pads=((2, 1), (0, 1)), multiplier=2)
+DEPTHWISE = Window(spatial=(7, 6), kernel=(3, 2), stride=(2, 1), dilation=(1, 2), pads=((2, 1), (0, 1)), multiplier=2)
+# A window of Winograd's form: strides of 1 and 2, odd and even outputs, uneven padding, more of it than the kernel's.
+DENSE = Window(spatial=(4, 6), kernel=(3, 3), stride=(1, 2), dilation=(1, 1), pads=((0, 1), (3, 0)))
 # An empty row, an empty column, one place given twice.
 MATRIX = Matrix((5, 4), np.array([0, 0, 1, 3, 4, 4, 4]), np.array([0, 2, 1, 1, 0, 1, 0]), np.linspace(-1.5, 1.5, 7))
 
@@ -51,29 +55,40 @@ def _normal(*shapes: tuple[int, ...], dtype: Any = np.float32) -> Callable[[int]
     return make_args
 
 
-def _depthwise(implementation: str, dtype: Any) -> list[Gradient]:
-    """The three operations of `_depthwise_primitives`: each one's derivatives are the other two."""
-    x, w, y = (2, *WINDOW.spatial, 3), (*WINDOW.kernel, 1, 6), (2, *WINDOW.output, 6)
-    bound = {"window": WINDOW, "implementation": implementation}
-    operations = {
-        "forward": (primitives.conv_p, plain.forward, (x, w)),
-        "input_grad": (primitives.input_grad_p, plain.input_grad, (y, w)),
-        "weight_grad": (primitives.weight_grad_p, plain.weight_grad, (x, y)),
-    }
+def _three(name: str, x: Any, w: Any, y: Any, primitives: Any, implementation: str, dtype: Any) -> list[Gradient]:
+    """A convolution and its gradients as primitives: each one's derivatives are the other two."""
+    window, plain = (DEPTHWISE, _depthwise_xla) if primitives is _depthwise_primitives else (DENSE, _conv_xla)
+    bound = {"window": window, "implementation": implementation}
+    operations = zip(
+        DIRECTIONS,
+        (primitives.conv_p, primitives.input_grad_p, primitives.weight_grad_p),
+        ((x, w), (y, w), (x, y)),
+        strict=True,
+    )
     return [
         Gradient(
-            name=f"depthwise_{name} {implementation} {jnp.dtype(dtype).name}",
+            name=f"{name}_{direction} {implementation} {jnp.dtype(dtype).name}",
             f=partial(primitive.bind, **bound),
-            reference=partial(reference, window=WINDOW),
+            reference=partial(getattr(plain, direction), window=window),
             make_args=_normal(*shapes, dtype=dtype),
         )
-        for name, (primitive, reference, shapes) in operations.items()
+        for direction, primitive, shapes in operations
     ]
+
+
+def _depthwise(implementation: str, dtype: Any) -> list[Gradient]:
+    x, w, y = (2, *DEPTHWISE.spatial, 3), (*DEPTHWISE.kernel, 1, 6), (2, *DEPTHWISE.output, 6)
+    return _three("depthwise", x, w, y, _depthwise_primitives, implementation, dtype)
+
+
+def _conv2d(implementation: str, dtype: Any) -> list[Gradient]:
+    x, w, y = (2, *DENSE.spatial, 2), (*DENSE.kernel, 2, 3), (2, *DENSE.output, 3)
+    return _three("conv2d", x, w, y, _conv_primitives, implementation, dtype)
 
 
 def _plain_layer(x: jax.Array, w: jax.Array, b: jax.Array) -> jax.Array:
     window = Window((9, 9), (3, 3), (2, 2), (1, 1), ((1, 1), (1, 1)))
-    return plain.forward(x, w, window) + b.reshape(1, 1, 1, -1)
+    return _depthwise_xla.forward(x, w, window) + b.reshape(1, 1, 1, -1)
 
 
 def _norm_conv(batch_norm_conv: Callable[..., Any]) -> Callable[..., jax.Array]:
@@ -105,6 +120,25 @@ def _length(x: jax.Array) -> jax.Array:
     return jnp.sqrt(jnp.sum(jnp.square(x), -1))
 
 
+def _plain_softmax(x: jax.Array) -> jax.Array:
+    return jnp.exp(x) / jnp.sum(jnp.exp(x), -1, keepdims=True)
+
+
+def _scaled_length(x: jax.Array, *, scale: float) -> jax.Array:
+    """The same, or inf where the scale is too large."""
+    return _length(scale * x) / scale
+
+
+def _same_length(x: jax.Array, *, scale: float) -> jax.Array:
+    del scale
+    return _length(x)
+
+
+def _plain_js(p: jax.Array, q: jax.Array) -> jax.Array:
+    m = jnp.logaddexp(p, q) - jnp.log(2.0)
+    return jnp.sum(jnp.exp(p) * (p - m) + jnp.exp(q) * (q - m), -1) / 2
+
+
 def _plain_fractional(x: jax.Array) -> jax.Array:
     for axis, k, size in ((2, 3, 2), (1, 2, 3)):
         starts = _starts(jnp.asarray(DRAWS)[:, axis - 1], x.shape[axis], k, size)
@@ -113,6 +147,14 @@ def _plain_fractional(x: jax.Array) -> jax.Array:
         entries = jnp.take_along_axis(x, taps.reshape(shape), axis)
         x = jnp.max(entries.reshape(*x.shape[:axis], size, k, *x.shape[axis + 1 :]), axis + 1)
     return x
+
+
+def _recurrent(name: str, implementation: str, backwards: bool, *args: jax.Array) -> Any:
+    x, w_ih, w_hh, b_ih, b_hh, *start = args
+    given = dict(zip(("h0", "c0"), start, strict=False))
+    if backwards:
+        given |= {"lengths": jnp.array([2, 3], jnp.int32), "reverse": True}
+    return getattr(F, name)(x, w_ih, w_hh, b_ih, b_hh, **given, implementation=implementation)
 
 
 # What stands in _kinks, and how one writes it by hand.
@@ -137,6 +179,7 @@ CURVES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
         lambda x: exponential_unit(x, 0.75, 2.0),
         lambda x: jnp.where(x > 0, x, 0.75 * (jnp.exp(x / 2) - 1)),
     ),
+    "squareplus": (F.squareplus, lambda x: (x + jnp.sqrt(jnp.square(x) + 4)) / 2),
     "silu": (F.silu, lambda x: x / (1 + jnp.exp(-x))),  # _activation_parts
     "mish": (F.mish, lambda x: x * jnp.tanh(jax.nn.softplus(x))),
     "normal_cdf": (normal_cdf, jax.scipy.stats.norm.cdf),
@@ -153,8 +196,10 @@ CURVES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
 
 
 CUSTOM_GRADIENTS: tuple[Gradient, ...] = (
-    *(gradient for name in primitives.IMPLEMENTATIONS for gradient in _depthwise(name, jnp.float32)),
+    *(gradient for name in _depthwise_primitives.IMPLEMENTATIONS for gradient in _depthwise(name, jnp.float32)),
     *(gradient for dtype in (jnp.bfloat16, jnp.float16) for gradient in _depthwise("shift", dtype)),
+    *(gradient for name in _conv_primitives.IMPLEMENTATIONS for gradient in _conv2d(name, jnp.float32)),
+    *_conv2d("winograd", jnp.bfloat16),
     Gradient(
         name="depthwise_conv2d float32",
         f=partial(F.depthwise_conv2d, stride=2, padding=1),
@@ -197,6 +242,7 @@ CUSTOM_GRADIENTS: tuple[Gradient, ...] = (
         make_args=_normal((3, 5)),
     ),
     Gradient(name="below float32", f=below, reference=lambda x, top: x - top, make_args=_normal((3, 5), (3, 1))),
+    Gradient(name="softmax float32", f=F.softmax, reference=_plain_softmax, make_args=_normal((5, 3))),
     Gradient(name="finite float32", f=finite, reference=lambda x: x * 1, make_args=_normal((5, 3))),
     *(
         Gradient(name=f"{name} float32", f=f, reference=reference, make_args=_normal((5, 3)))
@@ -250,6 +296,28 @@ CUSTOM_GRADIENTS: tuple[Gradient, ...] = (
             "cosine_embedding_loss": lambda a, b: 1 - F.cosine_embedding_loss(a, b, jnp.ones_like(a[:, 0])),
         }.items()
     ),
+    Gradient(
+        name="normalize float32",
+        f=F.normalize,
+        reference=lambda x: x / _length(x)[..., None],
+        make_args=_normal((5, 3)),
+    ),
+    Gradient(
+        name="cdist float32",
+        f=F.cdist,
+        reference=lambda a, b: _length(a[:, None] - b[None]),
+        make_args=_normal((5, 3), (4, 3)),
+    ),
+    # _guarded: the plain form is finite, and is not
+    *(
+        Gradient(
+            name=f"guarded, {name}, float32",
+            f=lambda x, scale=scale: guarded(_scaled_length, _same_length, x, scale=scale),
+            reference=_length,
+            make_args=_normal((5, 3)),
+        )
+        for name, scale in {"plain": 1.0, "careful": 1e30}.items()
+    ),
     # _pool_windows
     Gradient(
         name="global_max_pool float32",
@@ -283,11 +351,40 @@ CUSTOM_GRADIENTS: tuple[Gradient, ...] = (
         )
         for order in (2, 3)
     ),
+    # _recurrent_lstm, _recurrent_gru, _recurrent_elman
+    *(
+        Gradient(
+            name=f"{name} scan{', lengths, backwards' if backwards else ''}, {jnp.dtype(dtype).name}",
+            f=partial(_recurrent, name, "scan", backwards),
+            reference=partial(_recurrent, name, "reference", backwards),
+            make_args=_normal(
+                (2, 3, 2), (2, 3 * gates), (3, 3 * gates), (3 * gates,), (3 * gates,), *[(2, 3)] * states, dtype=dtype
+            ),
+        )
+        for name, gates, states in (("rnn", 1, 1), ("gru", 3, 1), ("lstm", 4, 2))
+        for backwards, dtype in ((False, jnp.float32), (True, jnp.float32), (False, jnp.bfloat16))
+        if dtype == jnp.float32 or name == "lstm"
+    ),
+    # _backprop
+    Gradient(
+        name="descent.backprop float32",
+        f=lambda w1, b1, w2, b2, x, target: chain_rule_error([(w1, b1), (w2, b2)], x, target, "tanh"),
+        reference=lambda w1, b1, w2, b2, x, target: (
+            jnp.sum((jnp.tanh(jnp.tanh(x @ w1 + b1[None]) @ w2 + b2[None]) - target) ** 2) / (2 * len(x))
+        ),
+        make_args=_normal((3, 4), (4,), (4, 2), (2,), (5, 3), (5, 2)),
+    ),
     # _divergences
     Gradient(
         name="kl_divergence float32",
         f=lambda q, t: F.kl_divergence(q, jnp.exp(t)),
         reference=lambda q, t: jnp.sum(jnp.exp(t) * (t - q), -1),
+        make_args=_normal((5, 3), (5, 3)),
+    ),
+    Gradient(
+        name="js_divergence float32",
+        f=F.js_divergence,
+        reference=_plain_js,
         make_args=_normal((5, 3), (5, 3)),
     ),
 )

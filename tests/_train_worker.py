@@ -67,7 +67,7 @@ def main(options):
     pause, out, kind = options.pop("pause", 0), options.pop("out", None), options.pop("data", "arrays")
     batches = options.pop("batches", None)
     fails = options.pop("fails", None)
-    different = options.pop("different", None)
+    different, late = options.pop("different", None), options.pop("late", 0)
 
     def say(epoch):
         print(f"epoch {epoch.epoch}", flush=True)
@@ -90,6 +90,7 @@ def main(options):
         options |= {"batch_size": 8}
     if kind == "generator":
         given = iter(Part(index, count))
+    time.sleep(late * index)
     result = train.fit(
         (apply, params, state),
         given,

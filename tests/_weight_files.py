@@ -2,6 +2,7 @@
 
 import io
 import json
+import pickle
 import struct
 import zipfile
 from pathlib import Path
@@ -170,6 +171,11 @@ def as_safetensors(path: Path, arrays: dict[str, np.ndarray], metadata: dict[str
     from safetensors.numpy import save_file
 
     save_file({k: np.ascontiguousarray(a) for k, a in arrays.items()}, path, metadata)
+    return path
+
+
+def as_pickle(path: Path, arrays: dict[str, np.ndarray], *, protocol: int = 3) -> Path:
+    path.write_bytes(pickle.dumps(arrays, protocol))
     return path
 
 

@@ -11,6 +11,7 @@ from cases_metric import CASES as METRIC
 from cases_normalisation import CASES as NORMALISATION
 from cases_pooling import CASES as POOLING
 from cases_random import CASES as RANDOM
+from cases_recurrent import CASES as RECURRENT
 from cases_regression import CASES as REGRESSION
 
 ALL: list[Case] = [
@@ -23,6 +24,7 @@ ALL: list[Case] = [
     *GEOMETRY,
     *METRIC,
     *POOLING,
+    *RECURRENT,
     *REGRESSION,
     *NORMALISATION,
 ]

@@ -105,6 +105,8 @@ CASES = [
     conv_case("groups", F.conv2d, (2, 5, 6, 6), (3, 3, 2, 9), groups=3, padding=((0, 2), (1, 0))),
     conv_case("stem", F.conv2d, (2, 9, 8, 3), (3, 3, 3, 7), stride=2),
     conv_case("im2col", F.conv2d, (2, 9, 8, 5), (3, 2, 5, 7), stride=(1, 2), dilation=2, implementation="im2col"),
+    conv_case("winograd", F.conv2d, (2, 6, 5, 4), (3, 3, 4, 3), padding=((1, 2), (0, 3)), implementation="winograd"),
+    conv_case("winograd_2", F.conv2d, (1, 7, 8, 3), (3, 3, 3, 2), stride=2, padding=1, implementation="winograd"),
     conv_case("pointwise", F.conv2d, (2, 5, 4, 6), (1, 1, 6, 5)),
     conv_case("pointwise_stride", F.conv2d, (2, 5, 4, 6), (1, 1, 6, 5), stride=(2, 3)),
     conv_case("pointwise_xla", F.conv2d, (2, 5, 4, 6), (1, 1, 6, 5), implementation="xla"),

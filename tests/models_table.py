@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from flax import nnx
 
 from benchmarks._results import Report, load
@@ -34,7 +33,7 @@ def counted(name: str) -> dict[str, Any]:
     """Parameters, input and MACs of one example; nothing is run."""
     info = models.info(name)
     apply, params, state = nn.abstract(lambda: models.create(name, rngs=nnx.Rngs(0)))
-    x = jax.ShapeDtypeStruct((1, *info.input_shape), jnp.float32)
+    x = jax.ShapeDtypeStruct((1, *info.input_shape), info.input_dtype)
     macs = flops.count(lambda params, state, x: apply(params, state, x)[0], params, state, x).macs
     return {"params": info.params, "macs": macs, "input": list(info.input_shape)}
 

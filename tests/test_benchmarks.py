@@ -15,6 +15,8 @@ from benchmarks._results import Report, Row, SuiteResult
 from benchmarks._settings import Settings
 from benchmarks._shape import MOBILENET
 
+pytestmark = pytest.mark.usefixtures("settled")
+
 
 @pytest.fixture
 def no_work(monkeypatch):

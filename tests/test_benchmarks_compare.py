@@ -14,6 +14,8 @@ from benchmarks import _compare, _compare_text, _results
 from benchmarks._ranks import benjamini_hochberg, mann_whitney, smallest_p
 from benchmarks._results import Report, Row, SuiteResult
 
+pytestmark = pytest.mark.usefixtures("settled")
+
 
 @pytest.fixture
 def fake(monkeypatch):

@@ -7,6 +7,8 @@ from _benchmarks import ROWS, cli, install
 
 from benchmarks import _results
 
+pytestmark = pytest.mark.usefixtures("settled")
+
 PARTIAL = "results.partial.jsonl"
 
 

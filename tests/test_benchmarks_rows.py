@@ -17,6 +17,8 @@ from benchmarks._training import step_candidate
 from jaxml import flops
 from jaxml.data import _memory
 
+pytestmark = pytest.mark.usefixtures("settled")
+
 TINY = Settings("tiny")
 ROOFED = Settings("tiny", ceilings=flops.Ceilings("made up", {"float32": 1e9}, {2**20: 1e9}))
 OOM = "RESOURCE_EXHAUSTED: Out of memory allocating 999999999999 bytes."

@@ -38,7 +38,7 @@ def test_models_json(run):
     rows = json.loads(result.output)
     assert [row["name"] for row in rows] == list(models.names())
     assert {row["name"]: row["params"] for row in rows}["mobilenet_v1_050"] == 1_331_592
-    assert set(rows[0]) == {"name", "family", "paper", "input_shape", "num_classes", "params"}
+    assert set(rows[0]) == {"name", "family", "paper", "input_shape", "num_classes", "params", "input_dtype"}
 
 
 def test_unknown_command(run):

@@ -115,7 +115,7 @@ def test_explain(run, target):
     ("args", "message"),
     [
         (("mobilnet_v1",), "did you mean 'mobilenet_v1'"),
-        (("mlp", "--resolution", "32"), "--resolution is for models of images; mlp takes vectors of 64 entries"),
+        (("mlp", "--resolution", "32"), "--resolution is for models of images; mlp takes examples of 64"),
         (("mlp", "--batch", "-1"), "--batch"),
         (("mlp", "--depth", "0"), "--depth"),
         (("mlp", "--shape", "3"), "mlp is a model, whose arguments are known: --shape cannot be used"),

@@ -144,7 +144,7 @@ def test_refusals(weights, tmp_path):
     cases = [
         (["predict", "lineer", path, "--weights", weights], "did you mean 'linear'?"),
         (["predict", "linear", path, "--weights", tmp_path / "no.pth"], "no.pth are not there; no network is made"),
-        (["predict", "linear", path], "Missing option '--weights'"),
+        (["predict", "linear", path], "linear needs --weights: a file, a folder, or hub:owner/repo"),
         (["predict", "linear", tmp_path / "empty", "--weights", weights, "--num-classes", "8"], "holds no image"),
         (["predict", "linear", path, "--weights", weights], "does not fit LinearModel; nothing was changed"),
         (

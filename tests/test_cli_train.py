@@ -113,6 +113,7 @@ def test_images_that_do_not_fit_into_memory_are_read_batch_by_batch(tmp_path, rn
         (["TABLE", "--target", "price", "--task", "cluster"], "task must be"),
         (["iris", "--model", "lineal"], "did you mean 'linear'?"),
         (["iris", "--model", "cnn"], "--model cnn is for images; for tables there are linear, mlp"),
+        (["iris", "--model", "forecaster"], "--model forecaster is for sequences; for tables there are linear, mlp"),
         (["iris", "--optimizer", "adamm"], "did you mean"),
         (["iris", "--batch-size", 121], "at most the number of examples, 120, got 121"),
         (["iris", "--schedule", "linear"], "--schedule must be cosine or constant, got 'linear'"),

@@ -73,6 +73,11 @@ ERRORS = [
     (lambda: F.conv2d(X, W, C), ValueError, "conv2d: the shape of b must be (8,), got (4,)"),
     (lambda: F.conv2d(X, W, implementation="shift"), ValueError, "conv2d: implementation must be one of None, 'xla'"),
     (lambda: F.conv2d(X, W, implementation="dot"), ValueError, "implementation must be one of None, 'xla', 'im2col'"),
+    (
+        lambda: F.conv2d(X, W, stride=(1, 3), implementation="winograd"),
+        ValueError,
+        "conv2d: implementation must be one of None, 'xla', 'im2col', got 'winograd'",
+    ),
     (lambda: F.depthwise_conv2d(X[0], WD), ValueError, "depthwise_conv2d: x must have 4 axes (N, H, W, C), got 3"),
     (lambda: F.depthwise_conv2d(X, WD[0]), ValueError, "w must have 4 axes (kh, kw, 1, C*multiplier), got 3"),
     (lambda: F.depthwise_conv2d(X, W), ValueError, "depthwise_conv2d: axis 2 of w must be 1, got 4"),

@@ -11,7 +11,7 @@ from jax import lax
 from jax.extend.core import Primitive
 
 from jaxml import flops, models, nn
-from jaxml.functional import _depthwise_primitives, _recompute, _resample
+from jaxml.functional import _conv_primitives, _depthwise_primitives, _recompute, _resample
 
 # Exact, then the paper's millions: arXiv:1704.04861 counts every output position with all its taps, and the classifier,
 # but in the 4866 of "Conv MobileNet", which leaves out the classifier's 1.024; 290 (at 160) is cut, not rounded.
@@ -125,13 +125,19 @@ def test_every_primitive_of_jaxml_can_be_counted():
     """Each carries `plain`, what it computes in JAX's own terms, or has a rule."""
     found = {
         value.name: value
-        for module in (_depthwise_primitives, _recompute, _resample)
+        for module in (_conv_primitives, _depthwise_primitives, _recompute, _resample)
         for value in vars(module).values()
         if isinstance(value, Primitive)
     }
     assert set(found) == {
-        "depthwise_forward", "depthwise_input_grad", "depthwise_weight_grad", "recomputed", "resample",
-    }  # fmt: skip
+        *(
+            f"{of}_{direction}"
+            for of in ("conv2d", "depthwise")
+            for direction in ("forward", "input_grad", "weight_grad")
+        ),
+        "recomputed",
+        "resample",
+    }
     assert [name for name, p in found.items() if not hasattr(p, "plain")] == []
 
 
@@ -141,7 +147,7 @@ def test_no_primitive_is_defined_elsewhere_in_jaxml():
 
     root = Path(inspect.getfile(nn)).parents[1]
     defining = {p.stem for p in root.rglob("*.py") if " Primitive(" in p.read_text()}
-    assert defining == {"_depthwise_primitives", "_recompute", "_resample"}
+    assert defining == {"_bilinear_primitives", "_recompute", "_resample"}
 
 
 def resnet50(params, x):

@@ -23,7 +23,12 @@ PARTS: dict[str, set[str]] = {
     "models": {"functional", "nn"},
     "data": {"functional"},
     "train": {"functional", "nn", "models", "optim", "data", "timing"},
-    "custom_gradients": {"functional", "gradcheck"},
+    "custom_gradients": {"functional", "gradcheck", "descent"},
+    "diagnostics": {"functional", "nn", "data", "train"},
+    "rl": {"functional", "nn", "models", "optim"},
+    "descent": {"functional", "gradcheck"},
+    "estimators": {"functional", "optim", "train"},
+    "tuning": {"functional", "data", "train"},
     "cli": {"custom_gradients", "functional", "gradcheck", "flops", "timing", "optim", "nn", "models", "data", "train"},
 }
 # Which packages a part may import besides the standard library.
@@ -39,8 +44,13 @@ PACKAGES: dict[str, set[str]] = {
     "models": BASE | {"flax", "PIL"},
     "data": BASE | {"PIL"},
     "train": BASE | {"flax", "optax", "orbax", "rich", "grain", "tensorboard"},
+    "descent": BASE | {"optax", "matplotlib"},  # the latter inside the plots only
+    "estimators": BASE | {"optax", "sklearn"},
     "custom_gradients": BASE,
-    "cli": BASE | {"flax", "optax", "typer", "rich"},
+    "diagnostics": BASE | {"flax", "matplotlib", "sklearn"},  # the latter two inside of functions only
+    "rl": BASE | {"flax", "optax"},
+    "tuning": BASE | {"optax", "matplotlib"},  # the latter inside the plots only
+    "cli": BASE | {"flax", "optax", "typer", "rich", "optuna", "sqlalchemy", "matplotlib"},  # the last: `jaxml tune`
 }
 # The names of `flax.nnx` the library uses. The bridge alone takes a model apart.
 NNX_ANYWHERE = {"Module", "Param", "BatchStat", "Variable", "Rngs", "List", "data", "as_pure", "update"}
@@ -136,6 +146,14 @@ def test_file_is_short(path):
 def test_flax_is_not_loaded(part):
     """The arrows as they come out when run: importing a pure part loads no Flax, by whatever way."""
     code = f"import sys, jaxml.{part}; print(sorted(m for m in sys.modules if m == 'flax' or m.startswith('jaxml.nn')))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
+
+
+@pytest.mark.parametrize("part", ["diagnostics", "estimators", "descent", "rl"])
+def test_training_is_not_loaded(part):
+    """By what reads a history, or trains in one of its classes alone, before that is called."""
+    code = f"import sys, jaxml.{part}; print([m for m in sys.modules if m.startswith('jaxml.train')])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
 

@@ -79,6 +79,17 @@ def test_distance_at_the_edges(order, dtype):
     assert jnp.isfinite(square).all()
 
 
+def test_distances_of_far_rows_have_exact_derivatives(rng):
+    """Differences beyond float32, distances that are not: the unit vectors of float64."""
+    a, b = ((rng.uniform(-3e38, 3e38, (n, 7))).astype(np.float32) for n in (5, 6))
+    g = rng.standard_normal((5, 6)).astype(np.float32)
+    got = jax.vjp(F.cdist, jnp.asarray(a), jnp.asarray(b))[1](jnp.asarray(g))
+    difference = a[:, None].astype(np.float64) - b[None]
+    unit = g[..., None] * difference / np.linalg.norm(difference, axis=-1, keepdims=True)
+    np.testing.assert_allclose(got[0], unit.sum(1), atol=2e-6)
+    np.testing.assert_allclose(got[1], -unit.sum(0), atol=2e-6)
+
+
 def test_cdist_of_near_rows():
     """Exact where a matrix product would cancel: rows 1e-3 apart, 1000 off the origin."""
     x = jnp.array([[1000.0, 0.0], [1000.0, 2.0**-10]])
@@ -140,6 +151,13 @@ def test_where_leaves_out_examples(fn, rng):
     np.testing.assert_allclose(got, [*want, 0, 0], rtol=1e-5)
     for g, w in zip(gradients, wanted, strict=True):
         np.testing.assert_allclose(g, [*w, [0] * 3, [0] * 3], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("fn", "others"), [(F.info_nce_loss, 2), (F.nt_xent_loss, 4)])
+def test_a_loss_near_zero_keeps_its_digits(fn, others):
+    """`log(1 + n exp(-1 / temperature))`, of which 1 + ... would leave three."""
+    loss = fn(jnp.eye(3), jnp.eye(3), temperature=0.1)
+    np.testing.assert_allclose(loss, np.log1p(others * np.exp(-10.0)), rtol=2e-6)
 
 
 @pytest.mark.parametrize("fn", [F.info_nce_loss, F.nt_xent_loss])

@@ -45,6 +45,20 @@ PARAMS = {
     "cifar_resnet44": 658_586,
     "cifar_resnet56": 853_018,
     "cifar_resnet110": 1_727_962,
+    "sequence_classifier": 256 * 64 + 2 * (4 * 128 * (64 + 128) + 2 * 4 * 128) + 2 * 128 * 2 + 2,
+    "sequence_tagger": 256 * 64 + 2 * (4 * 128 * (64 + 128) + 2 * 4 * 128) + 2 * 128 * 10 + 10,
+    "character_language_model": 256 * 64 + 4 * 256 * (64 + 256) + 2 * 4 * 256 + 256 * 256 + 256,
+    "forecaster": 3 * 64 * (1 + 64) + 2 * 3 * 64 + 64 + 1,
+    "encoder_decoder": 2 * 64 * 128 + 2 * (3 * 256 * (128 + 256) + 2 * 3 * 256) + 256 * 64 + 64,
+    # One table of each vocabulary; the encoder's two directions and the decoder; bridge, Luong's w, readout and head.
+    "seq2seq": 2 * 4000 * 256
+    + 3 * (3 * 256 * (256 + 256) + 2 * 3 * 256)
+    + (512 * 256 + 256)
+    + 256 * 512
+    + (768 * 256 + 256)
+    + (256 * 4000 + 4000),
+    "g2p_en": (29 + 74) * 256 + 2 * (3 * 256 * (256 + 256) + 2 * 3 * 256) + 256 * 74 + 74,
+    "g2pm": 5398 * 64 + 2 * (4 * 32 * (64 + 32) + 2 * 4 * 32) + 64 * 32 + 32 + 32 * 876 + 876,
 }
 # One of every family and kind of block: what holds for these holds for their sizes.
 SWEPT = ["linear", "mlp", "cnn", "cnn_separable", "mobilenet_v1", "conv_mobilenet_v1", "resnet18", "cifar_resnet20"]

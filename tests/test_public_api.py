@@ -5,7 +5,7 @@ import importlib
 import inspect
 import re
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from jaxtyping import Array, Float
 
 MODULES = [
     "functional", "functional.init", "nn", "models", "optim", "data", "train", "timing", "flops", "gradcheck",
+    "diagnostics", "rl", "descent", "estimators", "tuning",
 ]  # fmt: skip
 # One word for one thing, everywhere in `functional`. A new option is added here once, after looking for its synonym.
 OPTIONS = {
@@ -32,6 +33,7 @@ OPTIONS = {
     "upscale_factor", "downscale_factor",
     "k", "steps",
     "causal", "heads", "hard", "padding_index", "max_norm", "features", "base", "interleaved",
+    "reverse", "bidirectional", "reset_after", "checkpoint_every",
 }  # fmt: skip
 SYNONYMS = {
     "strides", "pad", "pads", "dilations", "rates", "dim", "axes", "epsilon", "kernel_size", "ceil_mode", "training",
@@ -67,7 +69,9 @@ def is_alias(value: Any) -> bool:
 
 
 def is_array(annotation: Any) -> bool:
-    """`annotation` is jax's `Array`, a jaxtyping one, or a union of such with `None`."""
+    """`annotation` is jax's `Array`, a jaxtyping one, a sequence of such, or a union of them with `None`."""
+    if typing.get_origin(annotation) is Sequence:
+        annotation = typing.get_args(annotation)[0]
     parts = [part for part in typing.get_args(annotation) if part is not type(None)]
     if parts and not hasattr(annotation, "array_type"):
         return all(is_array(part) for part in parts)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from jaxml import data, flops, nn
+from jaxml import data, flops, models, nn
 from jaxml.cli._app import app
 from jaxml.cli._recipes import RECIPES, Recipe, recipe_for
 from jaxml.cli._train_recipe import loss_for, model_for, optimizer_for
@@ -59,7 +59,7 @@ def test_augmentation_of_a_recipe():
 
 
 @pytest.mark.slow
-def test_fashion_mnist_in_part():
+def test_fashion_mnist_in_part(optimized):
     """The recipe on a tenth of the images, four epochs in place of twelve: .81 where it was measured."""
     try:
         training, test = data.fashion_mnist()
@@ -80,3 +80,10 @@ def test_fashion_mnist_in_part():
         progress=False,
     )
     assert result.history["val_accuracy"][-1] >= 0.77, result.history["val_accuracy"]
+
+
+def test_recipe_of_translate():
+    """One table of tokens; the encoder twice and the decoder once; bridge, attention, readout, bias of the logits."""
+    found = models.info("seq2seq", num_classes=2000, num_embeddings=2000, **RECIPES["translate"].options).params
+    recurrent = 3 * (3 * 256 * (256 + 256) + 2 * 3 * 256)
+    assert found == 2000 * 256 + recurrent + (512 * 256 + 256) + 256 * 512 + (768 * 256 + 256) + 2000 == 2_157_520

@@ -19,7 +19,10 @@ from jaxml.train import DamagedCheckpointError, _digest
 from jaxml.train._checkpoint import Checkpoints
 
 # Orbax leaves coroutines behind where it fails to read, which say so when they are collected.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.usefixtures("settled"),
+]
 NAMES = ["params['w']", "params['half']", "state['key']", "state['empty']"]
 
 

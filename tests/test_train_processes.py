@@ -122,7 +122,7 @@ def test_one_fails_alone_and_the_other_does_not_wait_for_it(tmp_path):
         ({"different": "data"}, "fit: all processes must be given the same data"),
         ({"different": "seed"}, "fit: all processes must be given the same options"),
         ({"data": "stream", "batches": [5, 4]}, "fit: all processes must be given the same number of batches"),
-        ({"data": "generator"}, "fit: data is a stream without a length: in a run of several processes"),
+        ({"data": "generator", "late": 2}, "fit: data is a stream without a length: in a run of several processes"),
     ],
 )
 def test_processes_that_do_not_do_the_same(options, message):

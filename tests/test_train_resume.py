@@ -260,6 +260,15 @@ def test_signal_within_an_epoch_is_saved_there(tmp_path):
     )
 
 
+@pytest.fixture
+def interruptible():
+    """Ctrl-C raises, though pytest were a shell's background job, for which it is ignored from the start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_second_signal_acts_at_once(tmp_path):
     def tell(epoch):
         os.kill(os.getpid(), signal.SIGINT)
@@ -271,6 +280,7 @@ def test_second_signal_acts_at_once(tmp_path):
     assert steps_in(tmp_path) == [3]
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_without_checkpoints_a_signal_is_left_alone():
     def tell(epoch):
         os.kill(os.getpid(), signal.SIGINT)

@@ -6,6 +6,7 @@ import numpy as np
 import optax
 import pytest
 from flax import nnx
+from leaves import everything, flat
 
 import jaxml.functional as F
 from jaxml import flops, models, nn, optim
@@ -22,18 +23,6 @@ def network(name="cnn_separable", **options):
     x = jax.random.normal(jax.random.key(1), (4, *model.config.input_shape))
     nnx.update(model, params, apply(params, state, x, train=True)[1])
     return model
-
-
-def flat(tree):
-    """Paths and arrays, without the keys of dropout, which are to move."""
-    pairs = jax.tree_util.tree_leaves_with_path(tree)
-    pairs = [pair for pair in pairs if not jnp.issubdtype(pair[1].dtype, jax.dtypes.prng_key)]
-    return {jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf) for path, leaf in pairs}
-
-
-def everything(model):
-    _, params, state = nn.functionalize(model)
-    return flat(params) | flat(state)
 
 
 def images(n=12, classes=2):

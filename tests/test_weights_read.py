@@ -30,6 +30,7 @@ WRITERS = {
     "folder": ("tfjs", files.as_tfjs),
     "w.pb": ("graphdef", files.as_graphdef),
     "w.npz": ("npz", files.as_npz),
+    "w.pkl": ("pickle", files.as_pickle),
 }
 
 

@@ -3,7 +3,7 @@
 import typer
 
 import jaxml
-from jaxml.cli import _check, _flops, _models, _predict, _train
+from jaxml.cli import _check, _flops, _models, _predict, _train, _tune
 
 app = typer.Typer(
     help="jaxml: a functional machine-learning library for JAX.",
@@ -31,6 +31,7 @@ app.command("flops", no_args_is_help=True, epilog=_flops.EXAMPLES)(_flops.flops)
 app.command("models")(_models.list_models)
 app.command("predict", no_args_is_help=True, epilog=_predict.EXAMPLES)(_predict.predict)
 app.command("train", no_args_is_help=True, epilog=_train.EXAMPLES)(_train.train)
+app.command("tune", no_args_is_help=True, epilog=_tune.EXAMPLES)(_tune.tune)
 
 
 def main() -> None:

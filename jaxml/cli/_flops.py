@@ -94,20 +94,21 @@ def _model(
     padding: str,
 ) -> Any:
     import jax
-    import jax.numpy as jnp
     from flax import nnx
 
     from jaxml import models, nn
 
     try:
-        example = models.info(name, **options).input_shape
+        info = models.info(name, **options)
     except ValueError as error:
         raise UsageError(f"{error} (a function is written pkg.module:function)") from error
+    example = info.input_shape
     if resolution is not None:
         if len(example) != 3:
-            raise UsageError(f"--resolution is for models of images; {name} takes vectors of {example[0]} entries")
+            shape = "x".join(map(str, example))
+            raise UsageError(f"--resolution is for models of images; {name} takes examples of {shape}")
         example = (resolution, resolution, example[-1])
-    x = jax.ShapeDtypeStruct((batch, *example), jnp.float32)
+    x = jax.ShapeDtypeStruct((batch, *example), info.input_dtype)
 
     def build() -> nnx.Module:
         return models.create(name, rngs=nnx.Rngs(0), **options)

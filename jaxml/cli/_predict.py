@@ -1,5 +1,5 @@
-"""`jaxml predict`: what a network with pretrained weights sees on images. Exit status 1 where an image cannot be read,
-2 for options that do not fit."""
+"""`jaxml predict`: what a network with pretrained weights sees on images, or how one that was trained here translates.
+Exit status 1 where an image cannot be read, 2 for options that do not fit."""
 
 import json
 import time
@@ -11,12 +11,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from jaxml.cli._predict_text import is_run, translate
+
 EXAMPLES = """
 Examples:
 
 jaxml predict mobilenet_v2 cat.jpg dog.png --weights mobilenet_v2-b0353104.pth --labels labels.txt
 
 jaxml predict resnet50 photographs/ --weights hub:timm/resnet50.a1_in1k --batch-size 32 --json
+
+jaxml predict runs/translate-seq2seq "Cannot find module '{0}'."
 """
 
 
@@ -27,33 +31,50 @@ def _complete_model(incomplete: str) -> list[str]:
 
 
 def predict(
-    model: str = typer.Argument(..., help="A model, see `jaxml models`.", autocompletion=_complete_model),
-    images: list[Path] = typer.Argument(..., metavar="IMAGE...", help="Image files, or folders of them at any depth."),
-    weights: str = typer.Option(
-        ..., help="A file or folder of weights (.pth, .safetensors, .h5, .pb, .npz, TensorFlow.js), or hub:owner/repo."
+    model: str = typer.Argument(
+        ..., help="A model, see `jaxml models`, or the folder of a run.", autocompletion=_complete_model
+    ),
+    images: list[str] = typer.Argument(
+        ...,
+        metavar="IMAGE...",
+        help="Image files, or folders of them at any depth; of a run, sentences, or - to read them.",
+    ),
+    weights: str | None = typer.Option(
+        None,
+        help="A file or folder of weights (.pth, .safetensors, .h5, .pb, .npz, TensorFlow.js), or hub:owner/repo; a "
+        "run has its own.",
     ),
     labels: Path | None = typer.Option(None, help="Names of the classes: a line each, or JSON."),
     top: int | None = typer.Option(None, min=1, help="So many classes an image: 5, with a folder 1, unless given."),
     batch_size: int = typer.Option(16, min=1, help="Images that go through the network at once."),
     num_classes: int | None = typer.Option(None, min=1, help="Classes of the weights; the model's own unless given."),
     ignore: list[str] = typer.Option([], help="Names in the weights to pass over, as a pattern; may be given again."),
+    beam_size: int = typer.Option(4, min=1, help="Of a translation: the sequences that are kept at each step."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON instead of a table."),
 ) -> None:
     """Classify images with pretrained weights: the likeliest classes of each, and with a folder the speed.
 
     Images are prepared as the weights need it. One that cannot be read is reported, the others go on.
+
+    With the folder of a run of `jaxml train translate`, sentences are translated.
     """
+    if is_run(model):
+        _translate(Path(model), images, weights, beam_size, as_json)
+        return
+    if weights is None:
+        raise typer.BadParameter(f"{model} needs --weights: a file, a folder, or hub:owner/repo")
     # With Flax and JAX, which `jaxml --help` does without.
     from jaxml.cli._predict_images import Classifier, chunks, gather, read_labels
 
     try:
-        paths = gather(images)
+        files = [Path(image) for image in images]
+        paths = gather(files)
         options = {} if num_classes is None else {"num_classes": num_classes}
         classifier = Classifier(model, weights, ignore=ignore, **options)
         names = classifier.labels if labels is None else read_labels(labels, classifier.num_classes)
     except (ValueError, ImportError, OSError) as error:
         raise typer.BadParameter(str(error)) from error
-    folders = any(path.is_dir() for path in images)
+    folders = any(path.is_dir() for path in files)
     shown = min(top or (1 if folders else 5), classifier.num_classes)
     results: list[dict[str, Any]] = []
     seconds = []
@@ -74,6 +95,15 @@ def predict(
         _print(results, model, speed, seconds)
     if any("error" in result for result in results):
         raise typer.Exit(1)
+
+
+def _translate(folder: Path, texts: list[str], weights: str | None, beam_size: int, as_json: bool) -> None:
+    try:
+        if weights is not None:
+            raise ValueError(f"predict: {folder} has its own weights: leave --weights out")
+        translate(folder, texts, beam_size=beam_size, as_json=as_json)
+    except (ValueError, ImportError, OSError) as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def _progress() -> Progress:

@@ -43,6 +43,22 @@ RECIPES = {
         shift=2,
         flip=True,
     ),
+    "seattle_weather": Recipe(
+        model="forecaster",
+        options={"residual": False, "dropout": 0.5},
+        epochs=40,
+        batch_size=32,
+        learning_rate=1e-3,
+        weight_decay=1e-2,
+    ),
+    "translate": Recipe(
+        model="seq2seq",
+        options={"embedding_features": 256, "hidden_features": 256, "tied": True, "dropout": 0.3},
+        epochs=30,
+        batch_size=32,
+        learning_rate=2e-3,
+        weight_decay=0.01,
+    ),
 }
 
 

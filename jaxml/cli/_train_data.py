@@ -1,6 +1,7 @@
 """The data of `jaxml train`: found by name or path, split, and made into numbers."""
 
 import dataclasses
+import json
 import math
 import sys
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ import numpy as np
 
 from jaxml import data
 from jaxml.data._memory import available
+
+PREPROCESSING = "preprocessing.json"
 
 
 class DataError(ValueError):
@@ -39,6 +42,14 @@ class Prepared:
     @property
     def images(self) -> bool:
         return len(self.example) == 3
+
+    def keep(self, folder: Path) -> None:
+        """Write the preprocessing beside the checkpoints."""
+        if self.preprocessing is None:
+            return
+        x, y = self.preprocessing if isinstance(self.preprocessing, tuple) else (self.preprocessing, None)
+        text = {"x": data.to_json(x)} | ({} if y is None else {"y": data.to_json(y)})
+        (folder / PREPROCESSING).write_text(json.dumps(text))
 
 
 def prepare(

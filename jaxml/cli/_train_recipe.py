@@ -21,8 +21,10 @@ def model_for(
 
     images = len(example) == 3
     name = name or ("cnn" if images else "mlp")
-    if name not in models.names():
-        models.info(name)  # raises, with the near names
+    if (
+        name not in MODELS_OF_VECTORS and len(models.info(name).input_shape) != 3
+    ):  # of no name, that names the near ones
+        raise RecipeError(f"--model {name} is for sequences; for tables there are {', '.join(MODELS_OF_VECTORS)}")
     options: dict[str, Any] = {"num_classes": outputs, **(further or {})}
     if name in MODELS_OF_VECTORS:
         features = 1

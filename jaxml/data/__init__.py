@@ -1,6 +1,9 @@
 """Data: sets by name and from files, preprocessing that is fitted once and used anywhere, splits, augmentation."""
 
 from jaxml.data._augment import Augment as Augment
+from jaxml.data._catalogues import english_korean as english_korean
+from jaxml.data._catalogues import gettext_pairs as gettext_pairs
+from jaxml.data._catalogues import typescript_pairs as typescript_pairs
 from jaxml.data._categories import OneHot as OneHot
 from jaxml.data._categories import Ordinal as Ordinal
 from jaxml.data._chain import Chain as Chain
@@ -27,15 +30,28 @@ from jaxml.data._images import random_flip as random_flip
 from jaxml.data._impute import Impute as Impute
 from jaxml.data._json import from_json as from_json
 from jaxml.data._json import to_json as to_json
+from jaxml.data._packages import fetch_package as fetch_package
+from jaxml.data._pairs import Pairs as Pairs
+from jaxml.data._pairs import read_pairs as read_pairs
+from jaxml.data._pairs import split_pairs as split_pairs
 from jaxml.data._scale import MinMax as MinMax
 from jaxml.data._scale import Robust as Robust
 from jaxml.data._scale import Standardize as Standardize
 from jaxml.data._split import k_fold as k_fold
 from jaxml.data._split import split as split
+from jaxml.data._token_batches import TokenBatches as TokenBatches
+from jaxml.data._tokenizer import BytePairTokenizer as BytePairTokenizer
+from jaxml.data._tokenizer import CharacterTokenizer as CharacterTokenizer
+from jaxml.data._tokenizer import Tokenizer as Tokenizer
+from jaxml.data._tokenizer import load_tokenizer as load_tokenizer
+from jaxml.data._weather import seattle_weather as seattle_weather
+from jaxml.data._windows import windows as windows
 
 __all__ = [
     "Augment",
+    "BytePairTokenizer",
     "Chain",
+    "CharacterTokenizer",
     "Clip",
     "Columns",
     "Dataset",
@@ -46,14 +62,21 @@ __all__ = [
     "MinMax",
     "OneHot",
     "Ordinal",
+    "Pairs",
     "Robust",
     "Standardize",
+    "TokenBatches",
+    "Tokenizer",
+    "english_korean",
     "fashion_mnist",
+    "fetch_package",
     "from_hugging_face",
     "from_json",
+    "gettext_pairs",
     "image_folder",
     "k_fold",
     "load",
+    "load_tokenizer",
     "mnist_folder",
     "names",
     "random_affine",
@@ -64,6 +87,11 @@ __all__ = [
     "random_flip",
     "read_csv",
     "read_idx",
+    "read_pairs",
+    "seattle_weather",
     "split",
+    "split_pairs",
     "to_json",
+    "typescript_pairs",
+    "windows",
 ]

@@ -1,8 +1,4 @@
-"""Pure functions for layers and losses: arrays in, arrays out.
-
-Arrays come first, a random key before everything, and every option is keyword-only. Images are `(N, H, W, C)`, kernels
-`(kh, kw, C_in/groups, C_out)`, sequences `(B, T, F)`.
-"""
+"""Pure functions: arrays in, arrays out; a random key first, options by keyword; sequences `(B, T, F)`, images NHWC."""
 
 from jaxml.functional import init as init
 from jaxml.functional._activations import celu as celu
@@ -107,6 +103,8 @@ from jaxml.functional._group_norm import group_norm as group_norm
 from jaxml.functional._group_norm import instance_norm as instance_norm
 from jaxml.functional._layer_norm import layer_norm as layer_norm
 from jaxml.functional._layer_norm import rms_norm as rms_norm
+from jaxml.functional._layer_norm_lstm import layer_norm_lstm as layer_norm_lstm
+from jaxml.functional._layer_norm_lstm import layer_norm_lstm_cell as layer_norm_lstm_cell
 from jaxml.functional._linear import flatten as flatten
 from jaxml.functional._linear import linear as linear
 from jaxml.functional._linear_cross_entropy import linear_cross_entropy as linear_cross_entropy
@@ -174,6 +172,12 @@ from jaxml.functional._pool import max_pool3d as max_pool3d
 from jaxml.functional._positions import alibi as alibi
 from jaxml.functional._positions import rotary_embedding as rotary_embedding
 from jaxml.functional._positions import sinusoidal_positions as sinusoidal_positions
+from jaxml.functional._recurrent import gru as gru
+from jaxml.functional._recurrent import lstm as lstm
+from jaxml.functional._recurrent import rnn as rnn
+from jaxml.functional._recurrent_cells import gru_cell as gru_cell
+from jaxml.functional._recurrent_cells import lstm_cell as lstm_cell
+from jaxml.functional._recurrent_cells import rnn_cell as rnn_cell
 from jaxml.functional._resize import interpolate as interpolate
 from jaxml.functional._response_norm import filter_response_norm as filter_response_norm
 from jaxml.functional._response_norm import global_response_norm as global_response_norm
@@ -275,6 +279,8 @@ __all__ = [
     "glu",
     "grid_sample",
     "group_norm",
+    "gru",
+    "gru_cell",
     "gumbel_softmax",
     "hard_shrink",
     "hard_sigmoid",
@@ -293,6 +299,8 @@ __all__ = [
     "kl_divergence",
     "l1_loss",
     "layer_norm",
+    "layer_norm_lstm",
+    "layer_norm_lstm_cell",
     "leaky_relu",
     "linear",
     "linear_cross_entropy",
@@ -305,6 +313,8 @@ __all__ = [
     "lp_pool1d",
     "lp_pool2d",
     "lp_pool3d",
+    "lstm",
+    "lstm_cell",
     "luong_attention",
     "mape_loss",
     "margin_ranking_loss",
@@ -344,6 +354,8 @@ __all__ = [
     "relu6",
     "relu_squared",
     "rms_norm",
+    "rnn",
+    "rnn_cell",
     "rotary_embedding",
     "rrelu",
     "selu",

@@ -62,13 +62,21 @@ def normal_cdf(x: Array) -> Array:
     if x.dtype == jnp.float64:
         return 0.5 * jax.lax.erfc(-(0.5**0.5) * x)
     t = 1 / (1 + 0.35 * jnp.abs(x))
-    tail = jnp.exp(-0.5 * x * x) * (t * _polynomial(t, _R))
+    tail = _bell(x) * (t * _polynomial(t, _R))
     return jnp.where(x > 0, 1 - tail, tail)
 
 
+@jax.custom_jvp
+def _bell(x: Array) -> Array:
+    """`exp(-x² / 2)`, the same in a value and its derivative, so that it is computed once; 0 at infinities."""
+    return jnp.exp(-0.5 * x * x)
+
+
+_bell.defjvps(lambda tangent, _, x: tangent * (-clamp(x, -50.0, 50.0) * _bell(x)))
+
+
 def _density(x: Array) -> Array:
-    x = clamp(x, -50.0, 50.0)  # 0 beyond, where a square could be infinite, and its product with 0 no number
-    return jnp.exp(-0.5 * x * x) * 0.3989422804014327
+    return _bell(x) * 0.3989422804014327
 
 
 normal_cdf.defjvps(lambda tangent, _, x: tangent * _density(x))
@@ -81,6 +89,46 @@ def normal_gate(x: Array) -> Array:
 
 
 normal_gate.defjvps(lambda tangent, _, x: tangent * (normal_cdf(x) + clamp(x, -50.0, 50.0) * _density(x)))
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(1,))
+def algebraic_rectifier(x: Array, beta: float) -> Array:
+    """`(x + √(x² + beta)) / 2`, of full relative precision below 0 too. float32 or float64."""
+    size, root = _size_and_root(x, beta)
+    return jnp.maximum(x, 0) + beta / 2 / (size + root)
+
+
+@algebraic_rectifier.defjvp
+def _algebraic_rectifier_jvp(beta: float, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (x,), (dx,) = primals, tangents
+    return algebraic_rectifier(x, beta), dx * _algebraic_step(x, beta)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _algebraic_step(x: Array, beta: float) -> Array:
+    """`(1 + x / √(x² + beta)) / 2`"""
+    size, root = _size_and_root(x, beta)
+    tail = beta / 2 / (size + root) / root
+    return jnp.where(x > 0, 1 - tail, tail)
+
+
+@_algebraic_step.defjvp
+def _algebraic_step_jvp(beta: float, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (x,), (dx,) = primals, tangents
+    _, root = _size_and_root(x, beta)
+    return _algebraic_step(x, beta), dx * (beta / 2 / root / root / root)
+
+
+def _size_and_root(x: Array, beta: float) -> tuple[Array, Array]:
+    """`|x|` and `√(x² + beta)`, of any finite x and beta."""
+    size = jnp.abs(x)
+    if 1e-30 < beta < 1e30:
+        near = jnp.minimum(size, 2.0**60)  # beyond it beta has no part in the sum, and a square could overflow
+        return size, jnp.sqrt(jnp.square(near) + beta) + (size - near)
+    # In units of the larger of the two no square overflows. The unit drops out, so it needs no derivative.
+    finite = jnp.minimum(size, float(jnp.finfo(x.dtype).max))
+    unit = jax.lax.stop_gradient(jnp.maximum(finite, beta**0.5))
+    return size, unit * jnp.sqrt(jnp.square(finite / unit) + jnp.square(beta**0.5 / unit))
 
 
 def in_wide(f, x: Array, *options: float) -> Array:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxml.functional._activation_curves import exponential_unit, in_wide, normal_gate
+from jaxml.functional._activation_curves import algebraic_rectifier, exponential_unit, in_wide, normal_gate
 from jaxml.functional._activation_parts import check_real, check_slopes, clamp, gated, per_channel
 from jaxml.functional._checks import check_above, check_float
 from jaxml.functional._dtypes import wide
@@ -214,19 +214,7 @@ def squareplus(x: Float[Array, "..."], *, beta: float = 4.0) -> Float[Array, "..
     """
     check_float("squareplus", x=x)
     check_above("squareplus", "beta", beta, 0)
-    end = float(jnp.finfo(x.dtype).max) / 2
-    inner = wide(clamp(x, -end, end))
-    size = jnp.where(inner < 0, -inner, inner)
-    if 1e-30 < beta < 1e30:
-        near = jnp.minimum(size, 2.0**60)  # beyond it beta has no part in the sum, and a square could overflow
-        root = jnp.sqrt(jnp.square(near) + beta) + (size - near)
-    else:
-        # In units of the larger of the two no square overflows. The unit drops out, so it needs no derivative.
-        unit = jax.lax.stop_gradient(jnp.maximum(size, beta**0.5))
-        root = unit * jnp.sqrt(jnp.square(inner / unit) + jnp.square(beta**0.5 / unit))
-    above = size / 2 + root / 2
-    y = jnp.where(inner < 0, beta / 4 / above, above)
-    return jnp.where(x >= end, x, y.astype(x.dtype))
+    return in_wide(algebraic_rectifier, x, beta)
 
 
 def sparse_plus(x: Float[Array, "..."]) -> Float[Array, "..."]:

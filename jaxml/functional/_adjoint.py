@@ -5,7 +5,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from jaxml.functional._depthwise_primitives import varying_like
+from jaxml.functional._bilinear_primitives import varying_like
 
 
 def adjoint(linear: Callable[[jax.Array], jax.Array], shape: tuple[int, ...], dy: jax.Array) -> jax.Array:

@@ -1,10 +1,12 @@
 """`-log p` of a label and summed over all classes, for logits `x w + b` that are computed a chunk of classes at a time.
 
-The backward pass computes them again. Autodiff would keep them all; with `jax.checkpoint` around a chunk it would still
-add a gradient of the size of `w` for every chunk, where here each chunk's is written once, in its place.
+The backward pass computes them again, but where one chunk holds them all: those are kept. Autodiff would always keep
+them; with `jax.checkpoint` around a chunk it would still add a gradient of the size of `w` for every chunk, where here
+each chunk's is written once, in its place.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -61,20 +63,25 @@ def _is_label(labels: Array, start: Array | int, size: int) -> Array:
     return (labels - start)[:, None] == jnp.arange(size, dtype=jnp.int32)[None]
 
 
+@partial(jax.jit, static_argnums=5)  # outside of `jax.jit` each call would else compile its loop anew
 def _forward(
     x: Array, w: Array, b: Array | None, shares: Array | None, labels: Array, width: int
 ) -> tuple[tuple[Array, Array], Any]:
     dtype, n, classes = wide_dtype(x.dtype), x.shape[0], w.shape[1]
     lowest = jnp.finfo(dtype).min
 
+    kept = _logits(x, w, b, 0, classes) if width >= classes else None
+
     def add(carry, start, size):
         """Largest logit so far, the sum of exponentials relative to it, the label's logit and the weighted sum."""
         largest, total, own, weighted = carry
-        z = _logits(x, w, b, start, size)
+        z = _logits(x, w, b, start, size) if kept is None else kept
         # Any number will do that keeps the exponentials finite, so the derivative does not pass through it.
         new = lax.stop_gradient(jnp.maximum(largest, jnp.max(z, 1)))
         total = total * jnp.exp(largest - new) + jnp.sum(jnp.exp(z - new[:, None]), 1)
-        own = own + jnp.sum(jnp.where(_is_label(labels, start, size), z, 0), 1)
+        here = labels - start
+        found = jnp.take_along_axis(z, here[:, None], 1, mode="clip")[:, 0]
+        own = own + jnp.where((here >= 0) & (here < size), found, 0)
         if shares is not None:
             weighted = weighted + jnp.sum(z * wide(_part(shares, start, size))[None], 1)
         return new, total, own, weighted
@@ -86,11 +93,12 @@ def _forward(
     cost = finite(largest - own) + log_total
     if shares is not None:
         weighted = (largest + log_total) * jnp.sum(wide(shares)) - weighted
-    return (cost, weighted), (x, w, b, shares, labels, largest, log_total)
+    return (cost, weighted), (x, w, b, shares, labels, largest, log_total, kept)
 
 
+@partial(jax.jit, static_argnums=0)
 def _backward(width: int, kept: Any, cotangents: Any) -> tuple[Any, ...]:
-    x, w, b, shares, labels, largest, log_total = kept
+    x, w, b, shares, labels, largest, log_total, all_logits = kept
     by_cost, by_weighted = cotangents
     classes = w.shape[1]
     by_p = by_cost if shares is None else by_cost + by_weighted * jnp.sum(wide(shares))
@@ -98,7 +106,7 @@ def _backward(width: int, kept: Any, cotangents: Any) -> tuple[Any, ...]:
     def add(carry, start, size):
         """The chunk's part of every gradient; those of w, b and shares are written in their place."""
         dx, dw, db, dshares = carry
-        z = _logits(x, w, b, start, size)
+        z = _logits(x, w, b, start, size) if all_logits is None else all_logits
         log_p = finite(z - largest[:, None]) - log_total[:, None]
         dz = by_p[:, None] * jnp.exp(log_p) - jnp.where(_is_label(labels, start, size), by_cost[:, None], 0)
         if shares is not None:

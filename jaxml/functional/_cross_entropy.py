@@ -22,6 +22,7 @@ from jaxml.functional._classes import (
     without,
 )
 from jaxml.functional._dtypes import wide, wide_dtype
+from jaxml.functional._guarded import guarded
 from jaxml.functional._per_example import check_same_shape, mean_per_example, rounded
 from jaxml.functional._softmax import check_where, finite
 
@@ -61,7 +62,10 @@ def softmax_cross_entropy(
     classes, positions = split_mask(where, logits.ndim, axis)
     x, y = blanked(logits, positions, axis), blanked(wide(labels), positions, axis)
     y = _smoothed(name, y, label_smoothing, axis, classes)
-    loss = _weighted_sum(x, y, axis, class_weights, classes)
+    if where is None and class_weights is None and not label_smoothing:
+        loss = guarded(_plain_sum, _sum, logits, labels, axis=axis)
+    else:
+        loss = _weighted_sum(x, y, axis, class_weights, classes)
     return rounded(mean_per_example(loss, positions), logits)
 
 
@@ -189,6 +193,15 @@ def _weighted_sum(logits: Array, y: Array, axis: int, weights: Array | None, cla
     if classes is not None:
         y = jnp.where(classes, y, 0)
     return jnp.sum(y * -log_probabilities(logits, axis, classes), axis)
+
+
+def _plain_sum(logits: Array, labels: Array, *, axis: int) -> Array:
+    shifted = wide(logits) - jnp.max(wide(logits), axis, keepdims=True)
+    return jnp.sum(wide(labels) * (jnp.log(jnp.sum(jnp.exp(shifted), axis, keepdims=True)) - shifted), axis)
+
+
+def _sum(logits: Array, labels: Array, *, axis: int) -> Array:
+    return _weighted_sum(logits, wide(labels), axis, None, None)
 
 
 def _integer(x: Array, labels: Array, axis: int, weights: Array | None, label_smoothing: float) -> Array:

@@ -60,6 +60,7 @@ def ctc_loss(
     return rounded(loss, logits)
 
 
+@partial(jax.jit, static_argnums=0)  # outside of `jax.jit` each call would else compile its loop anew
 def _paths(blank: int, log_p: Array, labels: Array, lengths: Array, label_lengths: Array) -> Array:
     """Minus the logarithm of the probability of all paths, from that of every class in every step."""
     (n, steps, classes), s = log_p.shape, labels.shape[1]

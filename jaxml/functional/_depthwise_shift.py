@@ -2,9 +2,10 @@
 
     y[n, o, p, c] = sum_ij x[n, o*s + i*d - before, p*s + j*d - before, c] * w[i, j, c]
 
-Every tap (i, j) is a strided slice of x times one row of w. Nothing is padded in memory: the output is cut into an
-interior, which every tap reaches, and its borders, which are small; each is a sum of its own and XLA writes them into
-one array. So each direction reads its operands once, writes its result once and multiplies no inserted zeros.
+Every tap (i, j) is a strided slice of x times one row of w. Nothing is padded in memory: the output is cut into the
+rows that every tap reaches and those above and below; each part is a sum of its own, in which what a column's tap does
+not reach is left out, and XLA writes them into one array. So each direction reads its operands once, writes its result
+once and multiplies no inserted zeros.
 
 Each direction is isolated from its surroundings, since every operand is read once a tap (see `isolated`). Half
 precision is accumulated in float32.
@@ -87,29 +88,25 @@ def weight_grad(x: jax.Array, g: jax.Array, window: Window) -> jax.Array:
 def _shifted_sum(
     a: jax.Array, w: jax.Array, rows: Taps, columns: Taps, sizes: Sequence[int], stride: tuple[int, ...]
 ) -> jax.Array:
-    """`sum over taps (i, j) of a[its slice] * w[i, j]` at every output, interior and borders apart."""
-    return jnp.concatenate(
-        [
-            jnp.concatenate(
-                [_region(a, w, rows, columns, top, left, stride) for left in _segments(columns, sizes[1])], 2
-            )
-            for top in _segments(rows, sizes[0])
-        ],
-        axis=1,
-    )
+    """`sum over taps (i, j) of a[its slice] * w[i, j]` at every output, one part of the rows after the other.
+
+    Cutting the columns too saves 0 to 3 % of the time, and takes as long again to compile.
+    """
+    parts = [_region(a, w, rows, columns, part, sizes[1], stride) for part in _segments(rows, sizes[0])]
+    return jnp.concatenate(parts, axis=1)
 
 
 def _segments(taps: Taps, size: int) -> list[tuple[int, int]]:
-    """`0..size` cut where the interior, which every tap reaches, begins and ends."""
+    """`0..size` cut where what every tap reaches begins and ends."""
     lo, hi = max((t.lo for t in taps.values()), default=0), min((t.hi for t in taps.values()), default=0)
     cuts = [0, lo, hi, size] if lo < hi else [0, size]
     return [(a, b) for a, b in itertools.pairwise(cuts) if a < b]
 
 
-def _region(a, w, rows: Taps, columns: Taps, height: tuple[int, int], width: tuple[int, int], stride) -> jax.Array:
-    """The sum on one rectangle of outputs. Taps that reach only a part of it are padded."""
-    shape = (a.shape[0], height[1] - height[0], width[1] - width[0], a.shape[-1])
-    rows, columns = _within(rows, height, stride[0]), _within(columns, width, stride[1])
+def _region(a, w, rows: Taps, columns: Taps, height: tuple[int, int], width: int, stride) -> jax.Array:
+    """The sum on some rows of outputs. Taps that reach only a part of them are padded."""
+    shape = (a.shape[0], height[1] - height[0], width, a.shape[-1])
+    rows = _within(rows, height, stride[0])
     total = None
     for i, row in rows.items():
         line = None

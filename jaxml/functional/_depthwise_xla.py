@@ -1,22 +1,14 @@
 """Depthwise convolution as XLA's own grouped convolution: the stock form, and the baseline of every benchmark."""
 
 import jax
-from jax import lax
 
+from jaxml.functional import _conv_xla
 from jaxml.functional._window import Window
 
 
 def forward(x: jax.Array, w: jax.Array, window: Window) -> jax.Array:
-    """`lax.conv_general_dilated` with one group for each input channel."""
-    return lax.conv_general_dilated(
-        x,
-        w,
-        window_strides=window.stride,
-        padding=window.pads,
-        rhs_dilation=window.dilation,
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        feature_group_count=x.shape[-1],
-    )
+    """XLA's convolution with one group for each input channel."""
+    return _conv_xla.forward(x, w, window, groups=x.shape[-1])
 
 
 def input_grad(g: jax.Array, w: jax.Array, window: Window) -> jax.Array:

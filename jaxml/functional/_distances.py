@@ -14,9 +14,13 @@ from jaxtyping import Array, Float
 from jaxml.functional._checks import check_above, check_equal, check_float, check_within
 from jaxml.functional._dtypes import wide
 from jaxml.functional._explicit import along
+from jaxml.functional._guarded import guarded
 from jaxml.functional._per_example import check_same_shape, rounded
 from jaxml.functional._softmax import finite
 from jaxml.functional._vector_norm import scaled_norm, vector_norm
+
+# Distances at the end of a dtype have an inverse below its least normal number: it is kept times this.
+FAR = 2.0**20
 
 
 def normalize(
@@ -54,8 +58,8 @@ def cosine_similarity(
         TypeError: arrays that are not floating point, or mixed dtypes.
         ValueError: shapes differ, `axis` does not exist or is empty, or `eps` is not positive.
 
-    >>> cosine_similarity(jnp.array([[3.0, 4.0], [0.0, 0.0]]), jnp.array([[4.0, 3.0], [1.0, 2.0]])).tolist()
-    [0.96..., 0.0]
+    >>> cosine_similarity(jnp.array([[3.0, 4.0], [0.0, 0.0]]), jnp.array([[4.0, 3.0], [1.0, 2.0]])).round(4)
+    Array([0.96, 0.  ], dtype=float32)
     """
     check_same_shape("cosine_similarity", None, x1=x1, x2=x2)
     axis = _axis("cosine_similarity", x1, axis, "x1")
@@ -130,15 +134,24 @@ def cosine(x1: Array, x2: Array, axis: int, eps: float, *, smooth: bool = False)
 
 @partial(jax.custom_jvp, nondiff_argnums=(2, 3, 4))
 def _cosine(x1: Array, x2: Array, axis: int, eps: float, smooth: bool) -> Array:
-    (r1, n1), (r2, n2) = (scaled_norm(same, axis, x) for x in (x1, x2))
-    # As in `scaled_norm`: one product, where none of the vectors must be scaled.
-    y = jax.lax.cond(
-        jnp.all((r1 == 1) & (r2 == 1)),
-        lambda y, *_: y,
-        lambda _, x1, x2, r1, r2: jnp.sum(finite(x1) * r1 * (finite(x2) * r2), axis, keepdims=True),
-        *(jnp.sum(x1 * x2, axis, keepdims=True), x1, x2, r1, r2),
-    )
+    return guarded(_products, _scaled_cosine, x1, x2, finish=_plain_cosine, axis=axis, eps=eps, smooth=smooth)
+
+
+def _products(x1: Array, x2: Array, *, axis: int, **_: float) -> list[Array]:
+    return [jnp.sum(a * b, axis, keepdims=True) for a, b in ((x1, x2), (x1, x1), (x2, x2))]
+
+
+def _plain_cosine(products: list[Array], *_: Array, axis: int, eps: float, smooth: bool) -> Array:
+    y, *squares = products
     # One by one: the product of two small norms may be 0.
+    for square in squares:
+        y = y / _floored(jnp.sqrt(square), jnp.asarray(eps, y.dtype), smooth)
+    return y
+
+
+def _scaled_cosine(x1: Array, x2: Array, *, axis: int, eps: float, smooth: bool) -> Array:
+    (r1, n1), (r2, n2) = (scaled_norm(same, axis, x) for x in (x1, x2))
+    y = jnp.sum(finite(x1) * r1 * (finite(x2) * r2), axis, keepdims=True)
     return y / _floored(n1, eps * r1, smooth) / _floored(n2, eps * r2, smooth)
 
 
@@ -190,17 +203,83 @@ def check_norm(name: str, order: float, eps: float) -> None:
 def unit(x: Array, axis: int, order: float, eps: float) -> Array:
     """`normalize` of an array that is checked and wide."""
     # Scaled with its norm: that of two entries at the end of the dtype is beyond it, their direction is not.
-    r, norm = scaled_norm(same, axis, x)
-    x = finite(x) * r
     if order == 2:
-        return x * (1 / jnp.where(norm >= eps * r, norm, eps * r))
+        return _unit(x, axis, eps)
+    r, _ = scaled_norm(same, axis, x)
+    x = finite(x) * r
     norm = vector_norm(order, axis, x)
     return x / jnp.where(norm >= eps * r, norm, eps * r)
 
 
+def _square_sum(x: Array, *, axis: int, **_: float) -> Array:
+    return jnp.sum(jnp.square(x), axis, keepdims=True)
+
+
+def _divided(square: Array, x: Array, *, eps: float, **_: float) -> Array:
+    return x * (1 / jnp.maximum(jnp.sqrt(square), eps))
+
+
+def _scaled_unit(x: Array, *, axis: int, eps: float) -> Array:
+    r, norm = scaled_norm(same, axis, x)
+    return finite(x) * r * (1 / jnp.maximum(norm, eps * r))
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(1, 2))
+def _unit(x: Array, axis: int, eps: float) -> Array:
+    return guarded(_square_sum, _scaled_unit, x, finish=_divided, axis=axis, eps=eps)
+
+
+@_unit.defjvp
+def _unit_jvp(axis: int, eps: float, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    y = _unit(*primals, axis, eps)
+    r, norm = scaled_norm(same, axis, *primals)
+    dx = tangents[0] * (r / jnp.maximum(norm, eps * r))
+    # Along the vector itself nothing changes, but below eps, where the norm has no part in it.
+    return y, dx - y * jnp.where(norm >= eps * r, jnp.sum(y * dx, axis, keepdims=True), 0)
+
+
+def _row_squares(*rows: Array) -> list[Array]:
+    """Where four times these are finite, so are the squares of all distances."""
+    return [4 * jnp.sum(jnp.square(wide(x)), -1) for x in rows]
+
+
 def _all_distances(x1: Array, x2: Array, order: float) -> Array:
+    if order == 2:
+        return _euclidean(x1, x2)
     a, b = finite(wide(x1)), finite(wide(x2))
     return rounded(jnp.squeeze(vector_norm(order, -1, a, b, combine=_pairs), -1), x1)
+
+
+@jax.custom_jvp
+def _euclidean(x1: Array, x2: Array) -> Array:
+    return _distances_and_inverses(x1, x2)[0]
+
+
+@_euclidean.defjvp
+def _euclidean_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    """`dd = (x1 - x2) · (dx1 - dx2) / d`: one number a pair is kept, and the differences are taken anew."""
+    d, inverse = _distances_and_inverses(*primals)
+    # No difference of these is beyond the dtype.
+    a, b = (finite(wide(x)) / FAR for x in primals)
+    along_it = jnp.sum(_pairs(a, b) * _pairs(*(wide(t) for t in tangents)), -1)
+    return d, (along_it * inverse).astype(d.dtype)
+
+
+def _distances_and_inverses(x1: Array, x2: Array) -> tuple[Array, Array]:
+    """`d` and `FAR / d`, 0 where rows are equal."""
+    return guarded(_row_squares, _careful_distances, x1, x2, finish=_plain_distances)
+
+
+def _plain_distances(_: list[Array], x1: Array, x2: Array) -> tuple[Array, Array]:
+    d = jnp.sqrt(jnp.sum(jnp.square(_pairs(wide(x1), wide(x2))), -1))
+    return d.astype(x1.dtype), jnp.where(d == 0, 0, FAR / jnp.where(d == 0, 1, d))
+
+
+def _careful_distances(x1: Array, x2: Array) -> tuple[Array, Array]:
+    # Halves, whose differences are not beyond the dtype.
+    r, norm = (jnp.squeeze(v, -1) for v in scaled_norm(_pairs, -1, finite(wide(x1)) / 2, finite(wide(x2)) / 2))
+    none = norm == 0
+    return rounded(2 * (norm / r), x1), jnp.where(none, 0, FAR / 2 * r / jnp.where(none, 1, norm))
 
 
 def _upper_distances(order: float, x: Array) -> Array:

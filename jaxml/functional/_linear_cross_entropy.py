@@ -12,7 +12,7 @@ from jaxml.functional._per_example import mean_per_example, rounded
 from jaxml.functional._softmax import check_where
 
 # How many logits are held at a time, and between which widths a chunk of the classes stays.
-LOGITS, NARROWEST, WIDEST = 2**21, 512, 8192
+LOGITS, NARROWEST, WIDEST = 2**22, 512, 8192
 
 
 def linear_cross_entropy(
@@ -29,14 +29,15 @@ def linear_cross_entropy(
     """`softmax_cross_entropy_with_integer_labels(linear(x, w, b), labels)` for a large vocabulary, in little memory.
 
     `x` is `(N, ..., I)`, `w` `(I, C)`, `b` `(C,)`; `labels` and `where` have the shape of `x` without its last axis,
-    and `(N,)` comes back. The options are those of the cross entropy, PyTorch's mean included. The logits are computed
-    a chunk of classes at a time, and again in the backward pass, so that about 2 million of them are held and not all.
-    Half precision products are accumulated in float32, and the logits are not rounded.
+    and `(N,)` comes back. The options are those of the cross entropy, PyTorch's mean included. More than 4 million
+    logits are computed a chunk of classes at a time, and again in the backward pass, so that about 4 million of them
+    are held and not all. Half precision products are accumulated in float32, and the logits are not rounded.
 
     Reverse mode to any order, and forward over reverse; forward mode alone raises, as for any `jax.custom_vjp`. Beyond
     the first derivative all logits are kept.
 
-    Cost: `I * C` multiply-adds for each label, and three times as many for the gradient (two, if logits were kept).
+    Cost: `I * C` multiply-adds for each label, and three times as many for the gradient (twice, up to
+    4 million logits).
 
     Raises:
         TypeError: arrays that are not floating point, mixed dtypes, labels that are not integers, or a `where` that is
@@ -71,6 +72,8 @@ def linear_cross_entropy(
 
 def _width(classes: int, rows: int) -> int:
     """How many classes a chunk has: all of them where that is little."""
+    if rows * classes <= LOGITS:
+        return classes
     width = min(WIDEST, max(NARROWEST, LOGITS // max(1, rows)))
     return min(classes, width // 128 * 128)
 

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from jaxml.functional._dtypes import wide
-from jaxml.functional._per_example import check_same_shape, mean_per_example
+from jaxml.functional._guarded import guarded
+from jaxml.functional._per_example import check_same_shape, mean_per_example, plain_mean
 
 
 def mse_loss(
@@ -34,10 +35,20 @@ def mse_loss(
     [2.0, 0.0]
     """
     check_same_shape("mse_loss", where, predictions=predictions, targets=targets, weights=weights)
+    if where is None and weights is None:
+        return guarded(_plain, _squares, predictions, targets).astype(predictions.dtype)
+    return _squares(predictions, targets, where, weights).astype(predictions.dtype)
+
+
+def _plain(predictions: Array, targets: Array) -> Array:
+    return plain_mean(jnp.square(wide(predictions) - wide(targets)))
+
+
+def _squares(predictions: Array, targets: Array, where: Array | None = None, weights: Array | None = None) -> Array:
     error = wide(predictions) - wide(targets)
     if where is not None:
         error = jnp.where(where, error, 0)
     loss = jnp.square(error)
     if weights is not None:
         loss = loss * wide(weights if where is None else jnp.where(where, weights, 0))
-    return mean_per_example(loss, where).astype(predictions.dtype)
+    return mean_per_example(loss, where)

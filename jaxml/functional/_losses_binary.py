@@ -10,8 +10,9 @@ from jaxtyping import Array, Bool, Float
 
 from jaxml.functional._checks import check_equal, check_float, check_probabilities, check_within
 from jaxml.functional._dtypes import wide
+from jaxml.functional._guarded import guarded
 from jaxml.functional._kinks import at_most, softplus_pair
-from jaxml.functional._per_example import check_same_shape, mean_per_example, rounded
+from jaxml.functional._per_example import check_same_shape, mean_per_example, plain_mean, rounded
 from jaxml.functional._softmax import finite
 
 
@@ -45,6 +46,8 @@ def binary_cross_entropy(
     name = "binary_cross_entropy"
     check_same_shape(name, where, logits=logits, labels=labels, weights=weights)
     check_within(name, "label_smoothing", label_smoothing, 0, 1)
+    if where is None and weights is None and pos_weight is None and not label_smoothing:
+        return mean_label_entropy(logits, labels)
     x, z = wide(logits), wide(labels)
     if where is not None:
         x, z = jnp.where(where, x, 0), jnp.where(where, z, 0)
@@ -60,6 +63,19 @@ def binary_cross_entropy(
         factor = wide(pos_weight).reshape((1,) * (logits.ndim - pos_weight.ndim) + pos_weight.shape)
         loss = (1 - z) * negative + z * positive * factor
     return rounded(mean_per_example(_weighted(loss, weights, where), where), logits)
+
+
+def mean_label_entropy(logits: Array, labels: Array) -> Array:
+    """`label_entropy`, averaged over every axis but the first, in the dtype of the logits."""
+    return rounded(guarded(_plain_mean_entropy, _mean_entropy, logits, labels), logits)
+
+
+def _plain_mean_entropy(logits: Array, labels: Array) -> Array:
+    return plain_mean(_finite_entropy(wide(logits), wide(labels)))
+
+
+def _mean_entropy(logits: Array, labels: Array) -> Array:
+    return mean_per_example(label_entropy(wide(logits), wide(labels)), None)
 
 
 @jax.custom_jvp

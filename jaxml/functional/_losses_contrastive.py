@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Integer
 
 from jaxml.functional._checks import check_above, check_equal, check_float, check_rank, check_within
-from jaxml.functional._classes import check_labels, chosen
+from jaxml.functional._classes import at_labels, check_labels, chosen
 from jaxml.functional._distances import check_vectors, unit
 from jaxml.functional._dtypes import wide
 from jaxml.functional._explicit import along
@@ -46,9 +46,8 @@ def info_nce_loss(
     check_above(name, "temperature", temperature, 0)
 
     def loss(q: Array, k: Array, where: Array | None) -> Array:
-        n = len(q)
-        counts = jnp.ones((n, n), bool) if where is None else where[:, None] & where[None]
-        return _cross_entropy(q @ k.T / temperature, jnp.eye(n, dtype=bool), counts)
+        counts = None if where is None else where[:, None] & where[None]
+        return _cross_entropy(q @ k.T, jnp.arange(len(q), dtype=jnp.int32), temperature, counts, where)
 
     return rounded(along(queries, loss, *_units(where, queries, keys), where), queries)
 
@@ -79,12 +78,12 @@ def nt_xent_loss(
 
     def loss(x1: Array, x2: Array, where: Array | None) -> Array:
         views, n = jnp.concatenate([x1, x2]), len(x1)
-        itself = jnp.eye(2 * n, dtype=bool)
-        counts = ~itself
+        counts, both = ~jnp.eye(2 * n, dtype=bool), None
         if where is not None:
             both = jnp.concatenate([where, where])
             counts = counts & both[:, None] & both[None]
-        loss = _cross_entropy(views @ views.T / temperature, jnp.roll(itself, n, 1), counts)
+        partners = jnp.roll(jnp.arange(2 * n, dtype=jnp.int32), n)
+        loss = _cross_entropy(views @ views.T, partners, temperature, counts, both)
         return (loss[:n] + loss[n:]) / 2
 
     return rounded(along(x1, loss, *_units(where, x1, x2), where), x1)
@@ -189,10 +188,19 @@ def _units(where: Array | None, *arrays: Array) -> list[Array]:
     return [unit(wide(x) if where is None else jnp.where(where[:, None], wide(x), 0), -1, 2, EPS) for x in arrays]
 
 
-def _cross_entropy(logits: Array, own: Array, counts: Array) -> Array:
-    """`-log softmax` of the one entry of each row that is its own, over those that count; 0 where it does not."""
-    shifted, _, total = shifted_exponentials(logits, -1, counts)
-    return jnp.sum(jnp.where(own & counts, jnp.log(total) - shifted, 0), -1)
+def _cross_entropy(cosines: Array, own: Array, temperature: float, counts: Array | None, rows: Array | None) -> Array:
+    """`-log softmax(cosines / temperature)` of the entry of each row that `own` names, over those that count; 0 where
+    the row does not. Cosines are at most 1, so that but for a tiny temperature nothing is beyond the dtype."""
+    limit = jnp.finfo(cosines.dtype)
+    logits = cosines / jnp.maximum(temperature, 4 / float(limit.max))
+    others = ~chosen(own, logits.shape, 1)
+    rest = jnp.where(others if counts is None else others & counts, logits, limit.min)
+    right = at_labels(logits, own, 1)
+    top = jax.lax.stop_gradient(jnp.maximum(jnp.max(rest, -1), right))
+    # The sum of exponentials less 1, which it is near for a right answer: a loss near 0 keeps its digits.
+    over = jnp.sum(jnp.exp(rest - top[:, None]), -1) + jnp.expm1(right - top)
+    loss = jnp.log1p(over) + (top - right)
+    return loss if rows is None else jnp.where(rows, loss, 0)
 
 
 def _logsumexp(x: Array, counts: Array) -> Array:

@@ -7,8 +7,9 @@ from jaxtyping import Array, Bool, Float
 
 from jaxml.functional._checks import check_above
 from jaxml.functional._dtypes import wide
+from jaxml.functional._guarded import guarded
 from jaxml.functional._kinks import absolute, at_least, clamped
-from jaxml.functional._per_example import check_same_shape, mean_per_example
+from jaxml.functional._per_example import check_same_shape, mean_per_example, plain_mean
 from jaxml.functional._softmax import finite
 
 
@@ -70,6 +71,26 @@ def poisson_nll_loss(
     name = "poisson_nll_loss"
     check_same_shape(name, where, predictions=predictions, targets=targets)
     check_above(name, "eps", eps, 0)
+    if where is None and log_input and not full:
+        return guarded(_plain_poisson, _poisson, predictions, targets).astype(predictions.dtype)
+    loss = _poisson(predictions, targets, eps=eps, log_input=log_input, full=full, where=where)
+    return loss.astype(predictions.dtype)
+
+
+def _plain_poisson(predictions: Array, targets: Array) -> Array:
+    x = wide(predictions)
+    return plain_mean(jnp.exp(x) - wide(targets) * x)
+
+
+def _poisson(
+    predictions: Array,
+    targets: Array,
+    *,
+    eps: float = 0.0,
+    log_input: bool = True,
+    full: bool = False,
+    where: Array | None = None,
+) -> Array:
     x, t = finite(wide(predictions)), wide(targets)
     if where is not None:
         x, t = jnp.where(where, x, 0), jnp.where(where, t, 0)
@@ -78,7 +99,7 @@ def poisson_nll_loss(
     if full:
         above = jnp.where(t > 1, t, 1)
         loss = loss + jnp.where(t > 1, above * (jnp.log(above) - 1) + jnp.log(2 * math.pi * above) / 2, 0)
-    return mean_per_example(loss, where).astype(predictions.dtype)
+    return mean_per_example(loss, where)
 
 
 def msle_loss(

@@ -5,13 +5,16 @@ An infinite prediction counts as the largest finite one. At the kink, where the 
 costs.
 """
 
+from typing import Any
+
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from jaxml.functional._checks import check_within
 from jaxml.functional._dtypes import wide
+from jaxml.functional._guarded import Form, guarded
 from jaxml.functional._kinks import above_zero, clamped, softplus, times
-from jaxml.functional._per_example import check_same_shape, mean_per_example, rounded
+from jaxml.functional._per_example import check_same_shape, mean_per_example, plain_mean, rounded
 from jaxml.functional._softmax import finite
 
 
@@ -61,8 +64,8 @@ def soft_margin_loss(
     [0.6931, 0.0, 0.0]
     """
     check_same_shape("soft_margin_loss", where, predictions=predictions, targets=targets)
-    loss = softplus(-_product(predictions, targets, where))
-    return rounded(mean_per_example(loss, where, capped=True), predictions)
+    loss = _usual(_plain_logistic, _logistic, where, predictions, targets)
+    return rounded(loss, predictions)
 
 
 def margin_ranking_loss(
@@ -88,9 +91,7 @@ def margin_ranking_loss(
     name = "margin_ranking_loss"
     check_same_shape(name, where, x1=x1, x2=x2, targets=targets)
     check_within(name, "margin", margin, 0)
-    difference = finite(wide(x1)) - finite(wide(x2))
-    loss = clamped(margin - _product(difference, targets, where))
-    return rounded(mean_per_example(loss, where, capped=True), x1)
+    return rounded(_usual(_plain_ranking, _ranking, where, x1, x2, targets, margin=margin), x1)
 
 
 def hinge_embedding_loss(
@@ -129,6 +130,38 @@ def _product(predictions: Array, targets: Array, where: Array | None) -> Array:
 
 def _hinge(name: str, predictions: Array, targets: Array, where: Array | None, power: int) -> Array:
     check_same_shape(name, where, predictions=predictions, targets=targets)
+    return rounded(_usual(_plain_margins, _margins, where, predictions, targets, power=power), predictions)
+
+
+def _usual(plain: Form, careful: Form, where: Array | None, *arrays: Array, **options: Any) -> Array:
+    """`guarded`, for all elements; some of them are left to the careful form."""
+    if where is None:
+        return guarded(plain, careful, *arrays, **options)
+    return careful(*arrays, where=where, **options)
+
+
+def _plain_margins(predictions: Array, targets: Array, *, power: int) -> Array:
+    return plain_mean(jnp.maximum(1 - wide(targets) * wide(predictions), 0) ** power)
+
+
+def _margins(predictions: Array, targets: Array, *, power: int, where: Array | None = None) -> Array:
     loss = above_zero(1 - _product(predictions, targets, where)) ** power
     # A square beyond the dtype leaves a mean beyond it too, unlike a difference that is infinite.
-    return rounded(mean_per_example(loss, where, capped=power == 1), predictions)
+    return mean_per_example(loss, where, capped=power == 1)
+
+
+def _plain_logistic(predictions: Array, targets: Array) -> Array:
+    return plain_mean(jnp.log1p(jnp.exp(-wide(targets) * wide(predictions))))
+
+
+def _logistic(predictions: Array, targets: Array, *, where: Array | None = None) -> Array:
+    return mean_per_example(softplus(-_product(predictions, targets, where)), where, capped=True)
+
+
+def _plain_ranking(x1: Array, x2: Array, targets: Array, *, margin: float) -> Array:
+    return plain_mean(jnp.maximum(margin - wide(targets) * (wide(x1) - wide(x2)), 0))
+
+
+def _ranking(x1: Array, x2: Array, targets: Array, *, margin: float, where: Array | None = None) -> Array:
+    difference = finite(wide(x1)) - finite(wide(x2))
+    return mean_per_example(clamped(margin - _product(difference, targets, where)), where, capped=True)

@@ -7,14 +7,16 @@ side that costs, as in PyTorch.
 
 from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from jaxml.functional._checks import check_above, check_equal, check_float, check_within
-from jaxml.functional._distances import check_norm, check_vectors, cosine, distance
+from jaxml.functional._distances import check_norm, check_vectors, cosine, distance, shifted_difference
 from jaxml.functional._dtypes import wide
+from jaxml.functional._guarded import guarded
 from jaxml.functional._kinks import clamped
-from jaxml.functional._per_example import mean_per_example, rounded
+from jaxml.functional._per_example import mean_per_example, plain_mean, rounded
 from jaxml.functional._softmax import check_where
 
 
@@ -73,11 +75,22 @@ def contrastive_loss(
     check_vectors(name, x1=x1, x2=x2)
     _check_positions(name, x1, targets, where)
     check_above(name, "margin", margin, 0)
+    if where is None:
+        return rounded(guarded(_plain_contrastive, _contrastive, x1, x2, targets, margin=margin), x1)
+    return rounded(_contrastive(x1, x2, targets, margin=margin, where=where), x1)
+
+
+def _plain_contrastive(x1: Array, x2: Array, targets: Array, *, margin: float) -> Array:
+    square = jnp.sum(jnp.square(wide(x1) - wide(x2)), -1)
+    return plain_mean(jnp.where(targets > 0, square, jnp.square(jnp.maximum(margin - jnp.sqrt(square), 0))) / 2)
+
+
+def _contrastive(x1: Array, x2: Array, targets: Array, *, margin: float, where: Array | None = None) -> Array:
     a, b = _counted(where, x1, x2)
     like = targets > 0
     near = jnp.where(like[..., None], a - b, 0)  # or an infinite square would reach the derivative of the other side
     loss = jnp.where(like, jnp.sum(jnp.square(near), -1), jnp.square(clamped(margin - distance(a, b, 2, 0))))
-    return _mean(loss / 2, x1, where)
+    return mean_per_example(loss / 2, where)
 
 
 def triplet_margin_loss(
@@ -106,9 +119,30 @@ def triplet_margin_loss(
     """
     name = "triplet_margin_loss"
     check_norm(name, order, eps)
-    return _triplet(
-        name, anchors, positives, negatives, lambda x1, x2: distance(x1, x2, order, eps), margin, swap, where
-    )
+    _check_triplet(name, anchors, positives, negatives, margin, where)
+    options = {"margin": margin, "order": order, "eps": eps, "swap": swap}
+    if where is None and order == 2:
+        loss = guarded(_plain_triplet, _own_triplet, anchors, positives, negatives, **options)
+    else:
+        loss = _own_triplet(anchors, positives, negatives, where=where, **options)
+    return rounded(loss, anchors)
+
+
+def _plain_triplet(*arrays: Array, margin: float, eps: float, swap: bool, **_: float) -> Array:
+    def plain(x1: Array, x2: Array) -> Array:
+        return jnp.sqrt(jnp.sum(jnp.square(shifted_difference(eps)(x1, x2)), -1))
+
+    # One infinite distance leaves a loss of 0, as it should be.
+    a, p, n = (wide(x) for x in arrays)
+    far = jnp.minimum(plain(a, n), plain(p, n)) if swap else plain(a, n)
+    return plain_mean(jnp.maximum(margin + plain(a, p) - far, 0))
+
+
+def _own_triplet(
+    *arrays: Array, margin: float, order: float, eps: float, swap: bool, where: Array | None = None
+) -> Array:
+    a, p, n = _counted(where, *arrays)
+    return _triplet(a, p, n, lambda x1, x2: distance(x1, x2, order, eps), margin, swap, where)
 
 
 def triplet_margin_with_distance_loss(
@@ -136,28 +170,32 @@ def triplet_margin_with_distance_loss(
     name = "triplet_margin_with_distance_loss"
     if not callable(distance):
         raise TypeError(f"{name}: distance must be a function of two arrays, got {type(distance).__name__}")
-    return _triplet(name, anchors, positives, negatives, distance, margin, swap, where)
+    _check_triplet(name, anchors, positives, negatives, margin, where)
+    a, p, n = _counted(where, anchors, positives, negatives)
+    shape = jax.eval_shape(distance, a, p).shape
+    check_equal(name, "the shape of a distance", tuple(shape), tuple(a.shape[:-1]), anchors=anchors)
+    return rounded(_triplet(a, p, n, distance, margin, swap, where), anchors)
 
 
 def _triplet(
-    name: str,
-    anchors: Array,
-    positives: Array,
-    negatives: Array,
+    a: Array,
+    p: Array,
+    n: Array,
     distance: Callable[[Array, Array], Array],
     margin: float,
     swap: bool,
     where: Array | None,
 ) -> Array:
-    check_vectors(name, anchors=anchors, positives=positives, negatives=negatives)
-    _check_positions(name, anchors, None, where)
-    check_above(name, "margin", margin, 0)
-    a, p, n = _counted(where, anchors, positives, negatives)
     near, far = distance(a, p), distance(a, n)
-    check_equal(name, "the shape of a distance", tuple(near.shape), tuple(a.shape[:-1]), anchors=anchors)
     if swap:
         far = jnp.minimum(far, distance(p, n))
-    return _mean(clamped(margin + near - far), anchors, where)
+    return mean_per_example(clamped(margin + near - far), where)
+
+
+def _check_triplet(name: str, a: Array, p: Array, n: Array, margin: float, where: Array | None) -> None:
+    check_vectors(name, anchors=a, positives=p, negatives=n)
+    _check_positions(name, a, None, where)
+    check_above(name, "margin", margin, 0)
 
 
 def _check_positions(name: str, x: Array, targets: Array | None, where: Array | None) -> None:

@@ -10,7 +10,7 @@ from jaxml.functional._checks import check_above, check_choice, check_equal, che
 from jaxml.functional._classes import along, check_class_weights, check_labels, chosen, nan_outside
 from jaxml.functional._dtypes import wide
 from jaxml.functional._kinks import above_zero
-from jaxml.functional._losses_binary import label_entropy
+from jaxml.functional._losses_binary import label_entropy, mean_label_entropy
 from jaxml.functional._per_example import check_same_shape, mean_per_example, rounded
 from jaxml.functional._softmax import check_where, finite
 
@@ -137,6 +137,8 @@ def multilabel_soft_margin_loss(
     name = "multilabel_soft_margin_loss"
     check_same_shape(name, where, logits=logits, labels=labels)
     _check_scores(name, logits, None, class_weights)
+    if class_weights is None and where is None:
+        return mean_label_entropy(logits, labels)
     x, z = wide(logits), wide(labels)
     if where is not None:
         x, z = jnp.where(where, x, 0), jnp.where(where, z, 0)

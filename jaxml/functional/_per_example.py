@@ -41,6 +41,11 @@ def mean_per_example(loss: Array, where: Array | None, *, capped: bool = False) 
     return jnp.sum(loss / jnp.maximum(jnp.sum(where, axes, keepdims=True), 1).astype(loss.dtype), axes)
 
 
+def plain_mean(loss: Array) -> Array:
+    """The same without `where` for losses whose sum is finite: divided once, after it."""
+    return jnp.sum(loss, tuple(range(1, loss.ndim))) * (1 / max(1, math.prod(loss.shape[1:])))
+
+
 def rounded(loss: Array, like: Array) -> Array:
     """`loss` in the dtype of `like`, the largest number where it is beyond that."""
     return finite(loss.astype(like.dtype))

@@ -1,11 +1,14 @@
 """Softmax and its logarithm, defined for every input: the arithmetic that the cross entropies share."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from jaxml.functional._checks import check_equal, check_float
 from jaxml.functional._dtypes import wide
+from jaxml.functional._guarded import guarded
 
 
 def clipped(x: Array, limit: float) -> Array:
@@ -97,8 +100,34 @@ def softmax(
     [0.0, 0.5, 0.5, 0.0]
     """
     _checked("softmax", x, axis, where)
-    _, exponentials, total = shifted_exponentials(wide(x), axis, where)
-    return (exponentials / total).astype(x.dtype)
+    y = _whole_softmax(wide(x), axis) if where is None else _softmax(wide(x), axis=axis, where=where)
+    return y.astype(x.dtype)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _whole_softmax(x: Array, axis: int) -> Array:
+    return guarded(_top, _softmax, x, finish=_plain_softmax, axis=axis)
+
+
+@_whole_softmax.defjvp
+def _whole_softmax_jvp(axis: int, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    y = _whole_softmax(*primals, axis)
+    dy = y * tangents[0]
+    return y, dy - y * jnp.sum(dy, axis, keepdims=True)
+
+
+def _top(x: Array, *, axis: int) -> Array:
+    return jnp.max(x, axis, keepdims=True)
+
+
+def _plain_softmax(top: Array, x: Array, *, axis: int) -> Array:
+    exponentials = jnp.exp(x - top)
+    return exponentials / jnp.sum(exponentials, axis, keepdims=True)
+
+
+def _softmax(x: Array, *, axis: int, where: Array | None = None) -> Array:
+    _, exponentials, total = shifted_exponentials(x, axis, where)
+    return exponentials / total
 
 
 def log_softmax(

@@ -2,7 +2,7 @@
 
 The square of an entry beyond the dtype's root overflows, so that the vector must be scaled first. Whether any vector
 needs it, the plain sum of squares tells: where none does, which is nearly always, its root is the norm and nothing is
-computed twice. Under `vmap` both are.
+computed twice.
 """
 
 import math
@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from jaxml.functional._guarded import guarded, unless_infinite
 from jaxml.functional._kinks import absolute
 from jaxml.functional._softmax import finite
 
@@ -22,21 +23,22 @@ def _whole(x: Array) -> Array:
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+@partial(jax.jit, static_argnums=(0, 1))  # outside of `jax.jit` each call would else compile its branches anew
 def scaled_norm(combine: Callable[..., Array], axis: int, *arrays: Array) -> tuple[Array, Array]:
     """`r` and `‖x r‖` for `x = combine(*arrays)`, along `axis`, which stays with size 1; `r` is 1 or a power of two.
 
     `combine` is given the arrays again where they must be scaled, so that x itself is never written.
     """
-    total = _sum(jnp.square(combine(*arrays)), axis)
 
     def usual(total: Array, *arrays: Array) -> tuple[Array, Array]:
         return jnp.ones_like(total), jnp.sqrt(total)
 
-    def careful(total: Array, *arrays: Array) -> tuple[Array, Array]:
+    def careful(*arrays: Array) -> tuple[Array, Array]:
+        total = _squares(*arrays, combine=combine, axis=axis)
         r = jnp.where(total < _limit(total), 1, _small(total)).astype(total.dtype)
         return r, jnp.sqrt(_sum(jnp.square(finite(combine(*arrays)) * r), axis))
 
-    return jax.lax.cond(jnp.all(total < _limit(total)), usual, careful, total, *arrays)
+    return unless_infinite(partial(_squares, combine=combine, axis=axis), careful, usual, *arrays)
 
 
 @scaled_norm.defjvp
@@ -48,6 +50,19 @@ def _scaled_norm_jvp(combine, axis, arrays, tangents):
     return (r, norm), (jnp.zeros_like(r), _sum(unit * dx, axis) * r)
 
 
+def _squares(*arrays: Array, combine: Callable[..., Array], axis: int) -> Array:
+    return _sum(jnp.square(combine(*arrays)), axis)
+
+
+def _plain_norm(*arrays: Array, combine: Callable[..., Array], axis: int) -> Array:
+    return jnp.sqrt(_squares(*arrays, combine=combine, axis=axis))
+
+
+def _unscaled(*arrays: Array, combine: Callable[..., Array], axis: int) -> Array:
+    r, norm = scaled_norm(combine, axis, *arrays)
+    return norm / jax.lax.stop_gradient(r)  # a tangent of 0 times the inverse square of r would be NaN
+
+
 def vector_norm(order: float, axis: int, *arrays: Array, combine: Callable[..., Array] = _whole) -> Array:
     """`(Σ |x_i|^order)^(1/order)` of `x = combine(*arrays)` along `axis`, which stays with size 1.
 
@@ -55,8 +70,7 @@ def vector_norm(order: float, axis: int, *arrays: Array, combine: Callable[..., 
     counted, without one. Entries that are 0 pass none below order 1 either, where the limit is infinite.
     """
     if order == 2:
-        r, norm = scaled_norm(combine, axis, *arrays)
-        return norm / jax.lax.stop_gradient(r)  # a tangent of 0 times the inverse square of r would be NaN
+        return guarded(_plain_norm, _unscaled, *arrays, combine=combine, axis=axis)
     x = finite(combine(*arrays))
     if order == 0:
         return _sum((x != 0).astype(x.dtype), axis)

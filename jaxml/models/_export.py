@@ -9,7 +9,6 @@ from typing import Any
 
 import jax
 import jax.export
-import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jaxtyping import DTypeLike
@@ -48,7 +47,7 @@ def export(
     path: str | Path,
     *,
     input_shape: Sequence[int] | None = None,
-    dtype: DTypeLike = jnp.float32,
+    dtype: DTypeLike | None = None,
     platforms: Sequence[str] = PLATFORMS,
 ) -> Path:
     """Writes the model's inference to `path` as a `jax.export` artifact, and what is known of it to `path` + ".json".
@@ -58,8 +57,8 @@ def export(
     `platforms`, with the implementation of depthwise layers that was measured best there. JAX keeps such files readable
     for six months, and longer where it can. `fold_batch_norm` first makes it smaller and faster.
 
-    Shapes: x (N, *input_shape), by default the configuration's, of `dtype` -> what `model(x)` returns. The side file is
-    JSON: family, shapes, platforms, and the preprocessing if the model has any. Returns the path.
+    Shapes: x (N, *input_shape) of `dtype`, both by default the configuration's -> what `model(x)` returns. The side
+    file is JSON: family, shapes, platforms, and the preprocessing if the model has any. Returns the path.
 
     Errors: `TypeError` for a model that is no `nnx.Module`; `ValueError` without an `input_shape` where the model has
     no configuration that says it, for sizes that are not positive, an unknown platform;
@@ -84,6 +83,7 @@ def export(
     for platform in platforms:
         if platform not in (*PLATFORMS, "rocm"):
             raise ValueError(f"export: platforms must be of 'cpu', 'cuda', 'rocm', 'tpu', got {platform!r}")
+    dtype = getattr(config, "input_dtype", "float32") if dtype is None else dtype
     apply, params, state = nn.functionalize(model)
 
     def infer(x: Any) -> Any:

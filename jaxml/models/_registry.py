@@ -12,7 +12,10 @@ from jaxtyping import Array
 
 from jaxml import nn
 from jaxml.functional._checks import check_choice
+from jaxml.models._character_language_model import CharacterLanguageModel, CharacterLanguageModelConfig
 from jaxml.models._cnn import CNN, CNNConfig
+from jaxml.models._encoder_decoder import EncoderDecoder, EncoderDecoderConfig
+from jaxml.models._forecaster import Forecaster, ForecasterConfig
 from jaxml.models._linear import LinearConfig, LinearModel
 from jaxml.models._mlp import MLP, MLPConfig
 from jaxml.models._mobilenet_v1 import MobileNetV1, MobileNetV1Config
@@ -20,6 +23,9 @@ from jaxml.models._mobilenet_v2 import MobileNetV2, MobileNetV2Config
 from jaxml.models._mobilenet_v3 import MobileNetV3, MobileNetV3Config
 from jaxml.models._resnet import ResNet
 from jaxml.models._resnet_config import ResNetConfig
+from jaxml.models._seq2seq import Seq2Seq, Seq2SeqConfig
+from jaxml.models._sequence_classifier import SequenceClassifier, SequenceClassifierConfig
+from jaxml.models._sequence_tagger import SequenceTagger, SequenceTaggerConfig
 from jaxml.models._weights._naming import default_preprocessing
 from jaxml.models._weights._pretrained import loaded, opened, options_for
 
@@ -55,11 +61,19 @@ MODELS: dict[str, tuple[type, Callable[..., Any]]] = {
     "cifar_resnet44": (ResNet, ResNetConfig.cifar_resnet44),
     "cifar_resnet56": (ResNet, ResNetConfig.cifar_resnet56),
     "cifar_resnet110": (ResNet, ResNetConfig.cifar_resnet110),
+    "sequence_classifier": (SequenceClassifier, SequenceClassifierConfig),
+    "sequence_tagger": (SequenceTagger, SequenceTaggerConfig),
+    "character_language_model": (CharacterLanguageModel, CharacterLanguageModelConfig),
+    "forecaster": (Forecaster, ForecasterConfig),
+    "encoder_decoder": (EncoderDecoder, EncoderDecoderConfig),
+    "seq2seq": (Seq2Seq, Seq2SeqConfig),
+    "g2p_en": (EncoderDecoder, EncoderDecoderConfig.g2p_en),
+    "g2pm": (SequenceTagger, SequenceTaggerConfig.g2pm),
 }
 
 
 class ModelInfo(NamedTuple):
-    """What is known of a model without making it: `input_shape` is one example's."""
+    """What is known of a model without making it: `input_shape` is one example's, of `input_dtype`."""
 
     name: str
     family: str
@@ -67,6 +81,7 @@ class ModelInfo(NamedTuple):
     input_shape: tuple[int, ...]
     num_classes: int
     params: int
+    input_dtype: str = "float32"
 
 
 def names() -> tuple[str, ...]:
@@ -139,7 +154,8 @@ def info(name: str, **options: Any) -> ModelInfo:
         params = _count(model, config)
     except TypeError:  # an option that is a list
         params = _count.__wrapped__(model, config)
-    return ModelInfo(name, model.family, model.paper, config.input_shape, config.num_classes, params)
+    dtype = getattr(config, "input_dtype", "float32")
+    return ModelInfo(name, model.family, model.paper, config.input_shape, config.num_classes, params, dtype)
 
 
 @cache

@@ -30,7 +30,12 @@ from jaxml.nn._group_norm import GroupNorm as GroupNorm
 from jaxml.nn._group_norm import InstanceNorm as InstanceNorm
 from jaxml.nn._layer_norm import LayerNorm as LayerNorm
 from jaxml.nn._layer_norm import RMSNorm as RMSNorm
+from jaxml.nn._layer_norm_lstm import LayerNormLSTM as LayerNormLSTM
+from jaxml.nn._layer_norm_lstm import LayerNormLSTMCell as LayerNormLSTMCell
 from jaxml.nn._linear import Linear as Linear
+from jaxml.nn._lora import lora as lora
+from jaxml.nn._lora import merge_lora as merge_lora
+from jaxml.nn._low_rank import LowRank as LowRank
 from jaxml.nn._noise import AlphaDropout as AlphaDropout
 from jaxml.nn._noise import FeatureAlphaDropout as FeatureAlphaDropout
 from jaxml.nn._noise import GaussianDropout as GaussianDropout
@@ -40,6 +45,13 @@ from jaxml.nn._pool import AvgPool as AvgPool
 from jaxml.nn._pool import GlobalAvgPool as GlobalAvgPool
 from jaxml.nn._pool import GlobalMaxPool as GlobalMaxPool
 from jaxml.nn._pool import MaxPool as MaxPool
+from jaxml.nn._recurrent import GRU as GRU
+from jaxml.nn._recurrent import LSTM as LSTM
+from jaxml.nn._recurrent import RNN as RNN
+from jaxml.nn._recurrent_cells import Bidirectional as Bidirectional
+from jaxml.nn._recurrent_cells import GRUCell as GRUCell
+from jaxml.nn._recurrent_cells import LSTMCell as LSTMCell
+from jaxml.nn._recurrent_cells import RNNCell as RNNCell
 from jaxml.nn._response_norm import FilterResponseNorm as FilterResponseNorm
 from jaxml.nn._response_norm import GlobalResponseNorm as GlobalResponseNorm
 from jaxml.nn._summary import Summary as Summary
@@ -50,11 +62,15 @@ from jaxml.nn._weight_norm import WeightNorm as WeightNorm
 from jaxml.nn._weight_norm import WeightStandardization as WeightStandardization
 
 __all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
     "Activation",
     "AdditiveAttention",
     "AlphaDropout",
     "AvgPool",
     "BatchNorm",
+    "Bidirectional",
     "Bilinear",
     "Conv",
     "ConvTranspose",
@@ -68,6 +84,7 @@ __all__ = [
     "FilterResponseNorm",
     "Flatten",
     "Frozen",
+    "GRUCell",
     "GaussianDropout",
     "GaussianNoise",
     "GlobalAvgPool",
@@ -75,13 +92,18 @@ __all__ = [
     "GlobalResponseNorm",
     "GroupNorm",
     "InstanceNorm",
+    "LSTMCell",
     "LayerNorm",
+    "LayerNormLSTM",
+    "LayerNormLSTMCell",
     "Linear",
+    "LowRank",
     "LuongAttention",
     "MaxPool",
     "MultiHeadAttention",
     "PReLU",
     "RMSNorm",
+    "RNNCell",
     "RReLU",
     "SeparableConv",
     "Sequential",
@@ -96,6 +118,8 @@ __all__ = [
     "count_params",
     "freeze",
     "functionalize",
+    "lora",
+    "merge_lora",
     "summary",
     "unfreeze",
 ]

@@ -9,6 +9,7 @@ from jaxtyping import Array, DTypeLike
 
 from jaxml.functional._checks import check_choice, check_positive
 from jaxml.functional._padding import Padding, to_tuple
+from jaxml.nn._low_rank import LowRank
 
 IntOrTuple = int | Sequence[int]
 
@@ -71,6 +72,6 @@ def filled(use: bool, shape: tuple[int, ...], value: float, dtype: DTypeLike) ->
     return nnx.Param(jnp.full(shape, value, dtype)) if use else None
 
 
-def read(param: nnx.Variable | None) -> Array | None:
+def read(param: nnx.Variable | LowRank | None) -> Array | None:
     """The array of a parameter, if there is one."""
     return None if param is None else param[...]

@@ -1,7 +1,7 @@
 """Parameters that are not trained: they leave `params`, so nothing that trains can reach them."""
 
 import re
-from collections.abc import Callable, Mapping, MutableMapping, MutableSequence, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, MutableSequence, Sequence
 from typing import Any
 
 from flax import nnx
@@ -40,18 +40,13 @@ def freeze(model: Model, pattern: str) -> Model:
     >>> nn.count_params(params), nn.count_params(state)
     (10, 16)
     """
-    matches = _searcher("freeze", pattern)
+    matches = searcher("freeze", pattern)
     frozen = copied("freeze", model)
     if not any(matches(path) for path, part in members(frozen) if isinstance(part, nnx.Param | Frozen)):
-        raise ValueError(f"freeze: {pattern!r} matches no parameter; the paths are {_listed(_paths(frozen))}")
-    _replace(frozen, "", {}, lambda path, part: _made(Frozen, part, path) if matches(path) else part)
+        raise ValueError(f"freeze: {pattern!r} matches no parameter; the paths are {listed(_paths(frozen))}")
+    hold(frozen, matches)
     if not _paths(frozen, nnx.Param):
         raise ValueError(f"freeze: {pattern!r} matches every parameter, and leaves none to train")
-    for path, norm in members(frozen):
-        if isinstance(norm, BatchNorm):
-            params = [p for p in (norm.scale, norm.bias) if p is not None]
-            held = bool(params) and all(isinstance(p, Frozen) for p in params)
-            norm.frozen = norm.frozen or held or matches(_below(path, "mean"))
     return frozen
 
 
@@ -71,25 +66,36 @@ def unfreeze(model: Model, pattern: str) -> Model:
     >>> nn.count_params(params), nn.count_params(state)
     (22, 4)
     """
-    matches = _searcher("unfreeze", pattern)
+    matches = searcher("unfreeze", pattern)
     trained = copied("unfreeze", model)
     norms = [(path, part) for path, part in members(trained) if isinstance(part, BatchNorm) and part.frozen]
     thawed = [path for path in _paths(trained, Frozen) if matches(path)]
     thawed += [mean for path, _ in norms if matches(mean := _below(path, "mean"))]
     if not thawed:
-        listed = _listed(_paths(trained, Frozen)) or "none"
-        raise ValueError(f"unfreeze: {pattern!r} matches nothing that is frozen; what is: {listed}")
+        held = listed(_paths(trained, Frozen)) or "none"
+        raise ValueError(f"unfreeze: {pattern!r} matches nothing that is frozen; what is: {held}")
 
-    def change(path: str, part: nnx.Variable) -> nnx.Variable:
-        return _made(nnx.Param, part, path) if isinstance(part, Frozen) and matches(path) else part
+    def change(path: str, part: Any) -> Any:
+        return _made(nnx.Param, part) if isinstance(part, Frozen) and matches(path) else part
 
-    _replace(trained, "", {}, change)
+    replaced(trained, change)
     for path, norm in norms:
         norm.frozen = not any(name.startswith(_below(path, "")) for name in thawed)
     return trained
 
 
-def _searcher(function: str, pattern: str) -> Callable[[str], bool]:
+def hold(model: nnx.Module, matches: Callable[[str], bool]) -> None:
+    """Freeze, in `model` itself, the parameters and statistics whose path `matches` accepts."""
+    replaced(model, lambda path, part: _made(Frozen, part) if matches(path) else part)
+    for path, norm in members(model):
+        if isinstance(norm, BatchNorm):
+            params = [p for p in (norm.scale, norm.bias) if p is not None]
+            held = bool(params) and all(isinstance(p, Frozen) for p in params)
+            norm.frozen = norm.frozen or held or matches(_below(path, "mean"))
+
+
+def searcher(function: str, pattern: str) -> Callable[[str], bool]:
+    """Whether `pattern` is found in a path; `function` is named in the errors."""
     if not isinstance(pattern, str):
         raise TypeError(f"{function}: pattern must be a string, got {type(pattern).__name__}")
     try:
@@ -99,30 +105,34 @@ def _searcher(function: str, pattern: str) -> Callable[[str], bool]:
     return lambda path: found.search(path) is not None
 
 
-def _made(kind: type[nnx.Variable], part: nnx.Variable, path: str) -> nnx.Variable:
+def replaced(model: Model, change: Callable[[str, Any], Any]) -> Model:
+    """`model`, with each module and variable within it for which `change` gives another; what is shared stays so."""
+    return _replaced(model, "", {}, change)
+
+
+def _made(kind: type[nnx.Variable], part: Any) -> Any:
     """`part` as a variable of another kind, with the array and the notes it has."""
     if not isinstance(part, nnx.Param | Frozen):
         return part
     return kind(part[...], **part.get_metadata())
 
 
-def _replace(node: Any, path: str, done: dict[int, Any], change: Callable[[str, nnx.Variable], nnx.Variable]) -> Any:
-    """`node` with every variable within it that `change` gives another one for; what is shared stays so."""
+def _replaced(node: Any, path: str, done: dict[int, Any], change: Callable[[str, Any], Any]) -> Any:
     if id(node) in done:
-        return done[id(node)]
-    if isinstance(node, nnx.Variable):
-        done[id(node)] = change(path, node)
         return done[id(node)]
     done[id(node)] = node
     items: Any = ()
+    if isinstance(node, nnx.Variable | nnx.Module):
+        done[id(node)] = new = change(path, node)
+        if new is not node or isinstance(node, nnx.Variable):
+            return new
+        items = [item for item in vars(node).items() if not item[0].startswith("_pytree__")]
     if isinstance(node, Mapping):
         items = list(node.items())
     elif isinstance(node, Sequence) and not isinstance(node, str):
         items = list(enumerate(node))
-    elif isinstance(node, nnx.Module):
-        items = [item for item in vars(node).items() if not item[0].startswith("_pytree__")]
     for name, value in items:
-        new = _replace(value, _below(path, name), done, change)
+        new = _replaced(value, _below(path, name), done, change)
         if new is value:
             continue
         if isinstance(node, MutableMapping | MutableSequence):
@@ -140,5 +150,7 @@ def _paths(model: nnx.Module, kind: Any = nnx.Param | Frozen) -> list[str]:
     return [path for path, part in members(model) if isinstance(part, kind)]
 
 
-def _listed(paths: list[str], most: int = 8) -> str:
+def listed(paths: Iterable[str], most: int = 8) -> str:
+    """The first of the paths, and how many more there are."""
+    paths = list(paths)
     return ", ".join(paths[:most]) + (f" and {len(paths) - most} more" if len(paths) > most else "")

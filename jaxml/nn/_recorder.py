@@ -39,13 +39,16 @@ class Recorder:
                 self.params[owner] = self.params.get(owner, 0) + _size(part)
         # A model that only calls its parts is no part of the table, and a row for it would take what is elsewhere.
         whole = len(modules) == 1 or "" in self.params
-        return _wrap({type(part) for path, part in modules.items() if path in owners and (path or whole)})
+        return wrapped({type(part) for path, part in modules.items() if path in owners and (path or whole)})
 
     def name(self, path: str) -> str:
         return f"{MARK}{list(self.types).index(path)}"
 
     def enter(self, path: str) -> None:
         self.called.setdefault(path)
+
+    def call(self, path: str, module: nnx.Module, method: Callable[[], Any]) -> Any:
+        return method()
 
     def result(self, path: str, output: Any) -> None:
         self.enter(path)
@@ -68,8 +71,8 @@ def _size(param: nnx.Param) -> int:
     return sum(leaf.size for leaf in jax.tree.leaves(nnx.as_pure(param)))
 
 
-def _wrap(classes: set[type]) -> Callable[[], None]:
-    """Give the public methods of these classes their module's scope; what is returned takes it off again."""
+def wrapped(classes: set[type]) -> Callable[[], None]:
+    """Give the public methods of these classes their module's scope; the function returned takes it off again."""
     before: list[tuple[type, str, Any]] = []
 
     def undo() -> None:
@@ -77,7 +80,7 @@ def _wrap(classes: set[type]) -> Callable[[], None]:
             delattr(cls, name) if method is None else setattr(cls, name, method)
         _lock.release()
 
-    _lock.acquire()  # a second summary, in another thread, would put back what this one has wrapped
+    _lock.acquire()  # a second watcher, in another thread, would put back what this one has wrapped
     try:
         # All are found before the first is wrapped, since one class may inherit from another.
         for cls, name, method in [method for one in classes for method in _methods(one)]:

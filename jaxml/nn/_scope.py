@@ -21,7 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @runtime_checkable
 class Watcher(Protocol):
-    """Who wants to see the calls of a model's modules: `nn.summary`."""
+    """Who wants to see the calls of a model's modules: `nn.summary`, `diagnostics.gradient_profile`."""
 
     def begin(self, model: nnx.Module) -> Callable[[], None]:
         """Before the call of the whole model; what it returns is called afterwards."""
@@ -33,6 +33,10 @@ class Watcher(Protocol):
 
     def enter(self, path: str) -> None:
         """A call of the module at this path begins."""
+        ...
+
+    def call(self, path: str, module: nnx.Module, method: Callable[..., Any]) -> Any:
+        """The call itself, of the module at this path: `method()`, or what is to be in its place."""
         ...
 
     def result(self, path: str, output: Any) -> None:
@@ -180,10 +184,17 @@ def scoped(method: F) -> F:
     @functools.wraps(method)
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
         with scope(self):
-            return returned(self, method(self, *args, **kwargs))
+            return returned(self, _called(self, functools.partial(method, self, *args, **kwargs)))
 
     wrapper.is_scoped = True  # type: ignore[attr-defined]
     return cast(F, wrapper)
+
+
+def _called(module: nnx.Module, method: Callable[[], Any]) -> Any:
+    naming, path = _NAMING.get(), _path(module)
+    if naming is None or naming.watcher is None or path is None:
+        return method()
+    return naming.watcher.call(path, module, method)
 
 
 def _path(module: nnx.Module) -> str | None:

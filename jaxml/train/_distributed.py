@@ -5,7 +5,7 @@ import socket
 import sys
 import time
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 import jax
 
@@ -15,6 +15,7 @@ from jaxml.train._last_words import last_words
 ADDRESS, COUNT, INDEX = "JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID"
 # What tells that there are others, where JAX, having begun to compute, no longer looks for them.
 CLUSTERS = ("SLURM_STEP_NODELIST", "OMPI_COMM_WORLD_SIZE", "JOB_COMPLETION_INDEX", "TPU_WORKER_HOSTNAMES")
+GRACE = 5  # seconds by which the first process leaves after its error; JAX ends all others as soon as it is gone
 
 
 def initialize_distributed(*, initialization_timeout: int = 300, heartbeat_timeout: int = 100) -> bool:
@@ -30,7 +31,8 @@ def initialize_distributed(*, initialization_timeout: int = 300, heartbeat_timeo
         dies is mostly noticed at once, by its closed connections.
 
     From here on an uncaught error ends this process with status 1 without waiting for the others, which would
-    wait for it in turn; JAX takes SIGTERM for itself, and `fit` asks it.
+    wait for it in turn; the first one, whose end JAX makes the end of all, leaves 5 s later, so that those with an
+    error of their own can say it. JAX takes SIGTERM for itself, and `fit` asks it.
 
     Errors: `ValueError` for variables that are missing or no numbers, `TimeoutError` where the coordinator cannot be
     reached in time, `RuntimeError` where JAX has already begun to compute or the port is taken. Where others do not
@@ -142,13 +144,21 @@ def _wait_for_coordinator(address: str, timeout: float) -> None:
         time.sleep(0.1)
 
 
+def leave_at_once(status: int) -> NoReturn:
+    """The end: the usual way out waits for all processes, and those in a collective for this one. All processes may
+    have the same error, and the first one would end the others before they have said it."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    if jax.process_index() == 0:
+        time.sleep(GRACE)
+    os._exit(status)
+
+
 def _leaving(hook: Any) -> Any:
-    """`hook`, and then the end: the usual way out waits for all processes, and those in a collective for this one."""
+    """`hook`, and then the end."""
 
     def leave(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
         hook(kind, error, traceback)
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-        os._exit(1)
+        leave_at_once(1)
 
     return leave

@@ -12,11 +12,18 @@ KINDS: dict[type, str] = {
     nn.DepthwiseConv: "depthwise",
     nn.BatchNorm: "norm",
     nn.Linear: "dense",
+    nn.Embedding: "embedding",
+    nn.RNN: "recurrent",
+    nn.LSTM: "recurrent",
+    nn.GRU: "recurrent",
 }
 
 
 class Entry(NamedTuple):
-    """One array of a model: the path of its layer with dots, the kind of layer, its own name there."""
+    """One array of a model: the path of its layer with dots, the kind of layer, its own name there.
+
+    Of recurrent layers on top of one another, or in both directions, the name is `w_ih.0`, `w_ih.1` and on.
+    """
 
     layer: str
     kind: str
@@ -36,7 +43,12 @@ def entries(model: nnx.Module) -> list[Entry]:
     for path, member in members(model):
         if isinstance(member, nnx.Module):
             kinds[path] = KINDS.get(type(member), "other")
+            if kinds[path] == "recurrent" and getattr(member, "bidirectional", False):
+                kinds[path] = "bidirectional"
         elif isinstance(member, nnx.Param | nnx.BatchStat | nn.Frozen):
             layer, _, name = path.rpartition("/")
+            above, _, label = layer.rpartition("/")
+            if kinds.get(above) in ("recurrent", "bidirectional"):
+                layer, name = above, f"{label}.{name}"
             found.append(Entry(layer.replace("/", "."), kinds.get(layer, "other"), name, member))
     return found

@@ -30,8 +30,9 @@ def load_weights(
 
     Formats, told by content: PyTorch's `.pth` (zip or older; a pickle that names anything but tensors is refused),
     `.safetensors`, Keras's `.h5`, `.weights.h5` and `.keras`, a folder of TensorFlow.js, a frozen GraphDef `.pb`,
-    `.npz`. Names: torchvision's, Keras's, TF-slim's, told by the file, or the model's own (`stem.conv.w`). Layouts are
-    turned, a background class of 1001 is dropped, numbers are cast to what the model keeps.
+    `.npz`, a pickled dictionary of NumPy arrays. Names: torchvision's, Keras's, TF-slim's, told by the file, or the
+    model's own (`stem.conv.w`). Layouts are turned, a background class of 1001 is dropped, numbers are cast to what
+    the model keeps.
 
     strict: every array must be used, none missing, every shape right; otherwise the error lists them and the model is
         as it was. With `strict=False` what fits is loaded; read the report.

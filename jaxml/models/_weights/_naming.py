@@ -4,7 +4,7 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from jaxml.models._preprocessing import Preprocessing
-from jaxml.models._weights import _names_inverted, _names_mobilenet_v1, _names_resnet
+from jaxml.models._weights import _names_inverted, _names_mobilenet_v1, _names_resnet, _names_sequence
 from jaxml.models._weights._layers import Entry
 from jaxml.models._weights._layouts import ALSO, SUFFIXES
 
@@ -43,6 +43,8 @@ FAMILIES: dict[str, Callable[[Any], Iterable[tuple[Any, ...]]]] = {
     "MobileNetV2": _names_inverted.namings_v2,
     "MobileNetV3": _names_inverted.namings_v3,
     "ResNet": _names_resnet.namings,
+    "encoder_decoder": _names_sequence.namings_encoder_decoder,
+    "sequence_tagger": _names_sequence.namings_tagger,
 }
 
 

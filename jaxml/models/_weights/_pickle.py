@@ -1,7 +1,8 @@
-"""A pickle of tensors, read by a machine of its own that can build tensors and nothing else.
+"""A pickle of tensors or NumPy arrays, read by a machine of its own that can build those and nothing else.
 
 Python's `pickle` calls whatever a file names. Here a name is looked up in the short table of what PyTorch writes for a
-`state_dict`; any other is an error that says it. No name of the file is ever imported, and nothing of it is called.
+`state_dict` and NumPy for an array; any other is an error that says it. No name of the file is ever imported, and
+nothing of it is called.
 """
 
 import pickletools
@@ -12,6 +13,8 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+
+from jaxml.models._weights import _pickle_arrays as arrays
 
 STORAGES: dict[str, Any] = {
     "FloatStorage": np.float32, "DoubleStorage": np.float64, "HalfStorage": np.float16,
@@ -57,7 +60,8 @@ class _Mark:
 
 
 def load(file: BufferedIOBase) -> Any:
-    """The value that the pickle at `file` describes, of dicts, lists, tuples, numbers, texts and `Tensor`s.
+    """The value that the pickle at `file` describes, of dicts, lists, tuples, numbers, texts, `Tensor`s and
+    `Array`s.
 
     `file` is left just behind the pickle. Raises ValueError for a pickle that names or does anything else.
     """
@@ -125,11 +129,11 @@ def _known(name: Name) -> Name:
     storage = name.module in ("torch", "torch.storage", "torch.cuda") and (
         name.name in STORAGES or name.name == "UntypedStorage"
     )
-    if storage or tuple(name) in _HARMLESS:
+    if storage or tuple(name) in _HARMLESS or tuple(name) in arrays.NAMES:
         return name
     raise ValueError(
-        f"the pickle names {name}, and unpickling it would run that; only tensors are read here. "
-        f"Save the state_dict alone (torch.save(model.state_dict(), path)), or as .safetensors"
+        f"the pickle names {name}, and unpickling it would run that; only tensors and NumPy arrays are "
+        f"read here. Save the state_dict alone (torch.save(model.state_dict(), path)), or as .safetensors"
     )
 
 
@@ -150,6 +154,8 @@ def _reduce(machine: _Machine, _: Any) -> None:
 
 
 def _called(function: Name, arguments: tuple[Any, ...]) -> Any:
+    if tuple(function) in arrays.NAMES:
+        return arrays.called(function.name, arguments)
     if function.name == "OrderedDict":
         made: dict[Any, Any] = {}
         for key, value in arguments[0] if arguments else ():
@@ -175,8 +181,10 @@ def _whole(value: Any) -> int:
 
 def _build(machine: _Machine, _: Any) -> None:
     """Attributes of an object: torch keeps a state_dict's versions there, which are of no use here."""
-    machine.stack.pop()
-    if not isinstance(machine.stack[-1], dict):
+    state = machine.stack.pop()
+    if isinstance(machine.stack[-1], arrays.Array | arrays.Dtype):
+        machine.stack[-1].build(state)
+    elif not isinstance(machine.stack[-1], dict):
         raise ValueError(f"the pickle sets the state of a {type(machine.stack[-1]).__name__}")
 
 
@@ -210,6 +218,7 @@ _ACTIONS: dict[str, Callable[[_Machine, Any], None]] = {
         (
             "INT", "LONG", "LONG1", "LONG4", "BININT", "BININT1", "BININT2", "FLOAT", "BINFLOAT", "UNICODE",
             "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "STRING", "BINSTRING", "SHORT_BINSTRING",
+            "SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "BYTEARRAY8",
         ),
         _PUSH,
     ),

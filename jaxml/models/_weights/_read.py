@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxml.models._weights import _graphdef, _keras, _npz, _safetensors, _tfjs, _torch
+from jaxml.models._weights import _graphdef, _keras, _npz, _numpy_pickle, _safetensors, _tfjs, _torch
 from jaxml.models._weights._faults import reading, refuse
 
 READERS: dict[str, tuple[str, Callable[[Path], dict[str, np.ndarray]]]] = {
@@ -16,6 +16,7 @@ READERS: dict[str, tuple[str, Callable[[Path], dict[str, np.ndarray]]]] = {
     "tfjs": ("TensorFlow.js's layers format", _tfjs.read),
     "graphdef": ("a frozen GraphDef of TensorFlow", _graphdef.read),
     "npz": ("a .npz file of NumPy", _npz.read),
+    "pickle": ("a pickle of NumPy arrays", _numpy_pickle.read),
 }
 
 
@@ -58,6 +59,8 @@ def format_of(path: Path) -> str:
         return _zip_format(path)
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 100_000_000:
         return "safetensors"
+    if head[:1] == b"\x80" and _torch.MAGIC not in head:
+        return "pickle"
     if head[:1] == b"\x80" or path.suffix in (".pth", ".pt", ".bin", ".ckpt", ".pkl"):
         return "torch"
     by_ending = {".pb": "graphdef", ".safetensors": "safetensors", ".h5": "keras", ".keras": "keras", ".npz": "npz"}

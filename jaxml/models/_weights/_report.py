@@ -10,7 +10,7 @@ class WeightsReport:
     `loaded`: paths in the model that were set. `unused`: names in the file that nothing takes. `missing`: paths in the
     model for which the file has nothing. `misfits`: sentences on the arrays that could not be used (another shape, no
     floating point, not finite). `ignored`: names and paths that `ignore` told to pass over. `naming`: whose names the
-    file has: "torchvision", "keras", "slim" or "own".
+    file has: "torchvision", "keras", "slim", "g2p_en" or "own".
     """
 
     naming: str

@@ -13,6 +13,7 @@ from jaxml.models._weights._faults import refuse
 from jaxml.models._weights._pickle import Storage, Tensor, load
 
 _MAGIC = 0x1950A86A20F9469CFC6C
+MAGIC = _MAGIC.to_bytes(10, "little")  # as the pickle has it that such a file begins with
 # Under which a training script keeps the weights beside the optimizer's state.
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "state_dict_ema", "model_ema", "net", "module")
 

@@ -1,0 +1,54 @@
+"""What the estimators share: checked input, and the precision of the data they are given."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float
+
+# A number that a compiled function does not depend on: in its trace it is an array.
+Scalar = float | Float[Array, ""]
+DTYPES = (np.float64, np.float32)
+
+
+def in_data_precision(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a method compute in float64, whatever JAX's own setting: arrays keep the dtype that they are given in.
+
+    scikit-learn's estimators compute float64 data in float64; JAX would make them float32 without a word.
+    """
+
+    @wraps(method)
+    def wrapped(*args: Any, **options: Any) -> Any:
+        with jax.enable_x64(True):
+            return method(*args, **options)
+
+    return wrapped
+
+
+def features(estimator: Any, x: Any, *, reset: bool = False, minimum: int = 1) -> np.ndarray:
+    """`x` as a float32 or float64 matrix; NaN, infinity, another rank or number of columns is scikit-learn's error."""
+    from sklearn.utils.validation import check_is_fitted, validate_data
+
+    if not reset:
+        check_is_fitted(estimator)
+    checked: Any = validate_data(estimator, x, dtype=DTYPES, reset=reset, ensure_min_samples=minimum)
+    return checked
+
+
+def features_and_targets(estimator: Any, x: Any, y: Any, **options: Any) -> tuple[np.ndarray, np.ndarray]:
+    """`x` as `features` has it at the start of `fit`, and the `y` that belongs to it."""
+    from sklearn.utils.validation import validate_data
+
+    checked: Any = validate_data(estimator, x, y, dtype=DTYPES, **options)
+    return checked[0], checked[1]
+
+
+def weights(x: np.ndarray, sample_weight: Any) -> np.ndarray | None:
+    """Nonnegative weights of the rows in the dtype of `x`, None for equal ones."""
+    if sample_weight is None:
+        return None
+    from sklearn.utils.validation import _check_sample_weight
+
+    return _check_sample_weight(sample_weight, x, dtype=x.dtype, ensure_non_negative=True)

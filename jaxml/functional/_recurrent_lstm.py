@@ -1,0 +1,99 @@
+"""A long short-term memory over time with its gradient by hand: gates are kept, weights wait until after the loop."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array
+
+from jaxml.functional._dtypes import wide
+from jaxml.functional._recurrent_gates import (
+    all_rows,
+    back_in_time,
+    biases,
+    kept,
+    parted,
+    projections,
+    sigmoid,
+    transposed,
+    transposed_before,
+)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def lstm_scan(
+    reverse: bool, x: Array, w_ih: Array, w_hh: Array, b: Array, h0: Array, c0: Array, inside: Array | None
+) -> tuple[Array, Array, Array]:
+    """Outputs `(T, B, H)` and the last h and c of `x`, `(T, B, I)`; `inside` `(T, B, 1)` says which steps exist.
+
+    The derivative is defined everywhere. It carries the cotangents of h and c backwards, each step one product with
+    `w_hhᵀ`; those of the weights are one product each over all steps. The backward pass is made of operations that
+    have derivatives, so that higher orders are right.
+    """
+    return _forward(reverse, False, x, w_ih, w_hh, b, h0, c0, inside)[:3]
+
+
+def _forward(
+    reverse: bool,
+    keep: bool,
+    x: Array,
+    w_ih: Array,
+    w_hh: Array,
+    b: Array,
+    h0: Array,
+    c0: Array,
+    inside: Array | None,
+) -> tuple[Array, Array, Array, Any]:
+    dtype, bs = x.dtype, biases(b, 4)
+
+    def step(state: tuple[Array, Array], inputs: Any) -> Any:
+        (h, c), (projected, within) = state, inputs
+        products = jnp.split(jnp.matmul(h, w_hh), 4, 1)
+        i, f, g, o = (wide(u) + wide(v) + b for u, v, b in zip(projected, products, bs, strict=True))
+        i, f, g, o = sigmoid(i), sigmoid(f), jnp.tanh(g), sigmoid(o)
+        new_c = f * wide(c) + i * g
+        new_h = (o * jnp.tanh(new_c)).astype(dtype)
+        state = kept(within, new_h, h), kept(within, new_c.astype(dtype), c)
+        saved = (c, *(a.astype(dtype) for a in (i, f, g, o)), *(() if within is None else (h,))) if keep else ()
+        return state, (new_h if within is None else jnp.where(within, new_h, 0), saved)
+
+    (h, c), (y, saved) = lax.scan(step, (h0, c0), (projections(x, w_ih, 4), inside), reverse=reverse)
+    return y, h, c, saved
+
+
+def _fwd(reverse: bool, x: Array, w_ih: Array, w_hh: Array, b: Array, h0: Array, c0: Array, inside: Any) -> Any:
+    y, h, c, saved = _forward(reverse, True, x, w_ih, w_hh, b, h0, c0, inside)
+    return (y, h, c), (x, w_ih, w_hh, h0, y, saved, inside)
+
+
+def _bwd(reverse: bool, residuals: Any, cotangents: Any) -> Any:
+    x, w_ih, w_hh, h0, y, (c, i, f, g, o, *h), inside = residuals
+    dy, dh, dc = map(jnp.asarray, cotangents)
+    dtype, back = x.dtype, transposed(w_hh)
+
+    def step(state: tuple[Array, Array], inputs: Any) -> Any:
+        (dh, dc), (dy, within, gates) = state, inputs
+        c, i, f, g, o = map(wide, gates)
+        dh, dh_past = parted(within, dh)
+        dc, dc_past = parted(within, dc)
+        dh = dh + (wide(dy) if within is None else jnp.where(within, wide(dy), 0))
+        t = jnp.tanh(f * c + i * g)
+        dc = dc + dh * o * (1 - t * t)
+        d = jnp.concatenate(
+            [dc * g * i * (1 - i), dc * c * f * (1 - f), dc * i * (1 - g * g), dh * t * o * (1 - o)], 1
+        ).astype(dtype)
+        dh, dc = wide(jnp.matmul(d, back)), dc * f
+        return (dh, dc) if within is None else (dh + dh_past, dc + dc_past), d
+
+    xs = (dy, inside, (c, i, f, g, o))
+    (dh, dc), d = back_in_time(step, (wide(dh), wide(dc)), xs, reverse)
+    h_before = transposed(h[0]) if h else transposed_before(y, h0, reverse)
+    d = all_rows(d)
+    dx = jnp.matmul(d, w_ih.T).reshape(x.shape)
+    dw_ih, dw_hh = jnp.matmul(transposed(x), d), jnp.matmul(h_before, d)
+    return dx, dw_ih, dw_hh, wide(d).sum(0).astype(dtype), dh.astype(dtype), dc.astype(dtype), None
+
+
+lstm_scan.defvjp(_fwd, _bwd)
