@@ -194,12 +194,12 @@ def in_a_process(code, *arguments):
 
 
 RUN_UNTIL_FULL = """
-    import sys, pathlib
+    import contextlib, sys, pathlib
     import jax.numpy as jnp, numpy as np
     from kill_run import X, Y, bits, cross_entropy, differences, steps_in
     from jaxml import optim, train
 
-    folder, how = pathlib.Path(sys.argv[1]), sys.argv[2]
+    folder, log, how = pathlib.Path(sys.argv[1]), sys.argv[2] or None, sys.argv[3]
     w = np.random.default_rng(0).normal(size=(3, 4000))
     model = lambda w, s, x, train: (x @ w[:, :2], s), jnp.asarray(w, jnp.float32), None
     options = dict(loss=cross_entropy, optimizer=optim.adam(0.1), batch_size=22, progress=False, keep=9)
@@ -208,9 +208,14 @@ RUN_UNTIL_FULL = """
         if epoch.epoch == 2 and how == "limit":
             import resource
             resource.setrlimit(resource.RLIMIT_FSIZE, (2000, resource.RLIM_INFINITY))
+        if epoch.epoch == 2 and how == "log":
+            with open(pathlib.Path(log) / "full", "wb", buffering=0) as file:
+                with contextlib.suppress(OSError):
+                    while True:
+                        file.write(bytes(4096))
 
     try:
-        train.fit(model, (X, Y), epochs=40, checkpoint_dir=folder, callbacks=[fill], **options)
+        train.fit(model, (X, Y), epochs=40, checkpoint_dir=folder, log_dir=log, callbacks=[fill], **options)
     except OSError as error:
         print(type(error).__name__, error)
     if how == "limit":
@@ -227,29 +232,45 @@ RUN_UNTIL_FULL = """
 
 
 def test_file_that_may_not_grow(tmp_path):
-    error, resumed = in_a_process(RUN_UNTIL_FULL, tmp_path / "run", "limit").splitlines()
+    error, resumed = in_a_process(RUN_UNTIL_FULL, tmp_path / "run", "", "limit").splitlines()
     assert error.startswith(f"OSError fit: a checkpoint could not be written to {tmp_path / 'run'} (")
     assert error.endswith(("checkpoints of these steps are there: 1, 2", "checkpoints of these steps are there: 1"))
     assert resumed == "[]", "with room again the run goes on to the same bits"
 
 
-@pytest.mark.slow  # the same as above but for the reason
-def test_disk_that_is_full(tmp_path):
+@pytest.fixture
+def small_disk(tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", disk], capture_output=True)
     if made.returncode:
         pytest.skip("mounting a small disk is not allowed here")
-    try:
-        error, resumed = in_a_process(RUN_UNTIL_FULL, disk / "run", "disk").splitlines()
-        assert error.startswith(f"OSError fit: a checkpoint could not be written to {disk / 'run'} (")
-        assert "checkpoints of these steps are there: 1" in error
-        assert resumed == "True 0"
-        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
-        with pytest.raises(OSError, match=r"fit: checkpoint_dir .*/disk/new cannot be written to: .*Read-only file"):
-            fit(epochs=1, checkpoint_dir=disk / "new")
-    finally:
-        subprocess.run(["umount", disk], check=True)
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+@pytest.mark.slow  # the same as above but for the reason
+@pytest.mark.parametrize("log", ["beside", "elsewhere"])
+def test_disk_that_is_full(log, small_disk, tmp_path):
+    folder, log_dir = small_disk / "run", "" if log == "beside" else tmp_path / "log"
+    error, resumed = in_a_process(RUN_UNTIL_FULL, folder, log_dir, "disk").splitlines()
+    # A history on the same disk may be what meets the end of it, before or while the last checkpoint is written.
+    what = "a checkpoint" if log == "elsewhere" or "a checkpoint" in error else "the history"
+    assert error.startswith(f"OSError fit: {what} could not be written to {folder}")
+    assert "checkpoints of these steps are there: 1" in error
+    assert resumed == "True 0"
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    with pytest.raises(OSError, match=r"fit: checkpoint_dir .*/disk/new cannot be written to: .*Read-only file"):
+        fit(epochs=1, checkpoint_dir=small_disk / "new")
+
+
+@pytest.mark.slow
+def test_history_on_a_disk_that_is_full(small_disk, tmp_path):
+    """The run ends, and its error says what there is to go on from."""
+    error, resumed = in_a_process(RUN_UNTIL_FULL, tmp_path / "run", small_disk, "log").splitlines()
+    assert error.startswith(f"OSError fit: the history could not be written to {small_disk}: [Errno 28]")
+    assert error.endswith("; checkpoints of these steps are there: 1, 2")
+    assert resumed == "True 0"
 
 
 @pytest.mark.parametrize("option", ["checkpoint_dir", "log_dir"])

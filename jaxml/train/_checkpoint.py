@@ -169,12 +169,13 @@ class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
         return body
 
     def _failed(self, error: Exception) -> OSError:
-        # Asked of the disk: Orbax's list lacks those that it meant to delete had this one been written.
+        return OSError(f"fit: a checkpoint could not be written to {self.folder} ({_short(error)}); {self.there()}")
+
+    def there(self) -> str:
+        """What is left after a failure, for its message."""
+        # Asked of the disk: Orbax's list lacks those that it meant to delete had the last one been written.
         steps = sorted(int(path.name) for path in self.folder.glob("*") if path.name.isdigit())
-        return OSError(
-            f"fit: a checkpoint could not be written to {self.folder} ({_short(error)}); "
-            f"checkpoints of these steps are there: {', '.join(map(str, steps)) or 'none'}"
-        )
+        return f"checkpoints of these steps are there: {', '.join(map(str, steps)) or 'none'}"
 
 
 def _key(i: int) -> str:

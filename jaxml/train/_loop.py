@@ -161,10 +161,19 @@ class Run:
             self.best_step = self.done
         self.epoch, self.taken, self.tally = self.epoch + 1, 0, Tally()
         if self.writers is not None:  # before the checkpoint: killed between them, the row is written twice, not never
-            self.writers.write(self.history)
+            self._write_history(self.writers)
         if keep:
             self.save()
         return self._reason_to_stop(Epoch(self.epoch, self.done, figures, self.history, params, state, opt_state))
+
+    def _write_history(self, writers: Writers) -> None:
+        try:
+            writers.write(self.history)
+        except OSError as error:
+            if self.checkpoints is None:
+                raise
+            self.checkpoints.wait()  # a disk without room for either: that the checkpoint is lost is the graver news
+            raise OSError(f"{error}; {self.checkpoints.there()}") from error
 
     def _validate(self, params: Any, state: Any) -> dict[str, float]:
         assert self.validation is not None
