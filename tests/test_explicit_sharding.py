@@ -24,6 +24,9 @@ SWEPT = {
     **{f: (getattr(F, f), [draw(*ROWS), number(8, 4)], []) for f in (
         "softmax_cross_entropy_with_integer_labels", "softmax_focal_loss", "multi_margin_loss", "circle_loss",
     )},
+    "nt_xent_loss, learned temperature": (
+        lambda x, y, t: F.nt_xent_loss(x, y, temperature=t), [draw(*ROWS), draw(*ROWS)], [np.float32(0.5)]
+    ),
     "cdist": (F.cdist, [draw(4, 5, 3), draw(4, 2, 3)], []),
     "pdist": (F.pdist, [draw(4, 5, 3)], []),
     "pdist, order 3": (partial(F.pdist, order=3), [draw(4, 5, 3)], []),
@@ -93,4 +96,4 @@ print(len(SWEPT), "done")
 @pytest.mark.slow
 def test_batch_on_two_devices():
     """Of every family; what fails is named."""
-    assert run_on_devices(PROGRAM) == "55 done"
+    assert run_on_devices(PROGRAM) == "56 done"

@@ -160,6 +160,55 @@ def test_a_loss_near_zero_keeps_its_digits(fn, others):
     np.testing.assert_allclose(loss, np.log1p(others * np.exp(-10.0)), rtol=2e-6)
 
 
+def directions(x):
+    return x / jnp.sqrt(jnp.sum(x * x, 1, keepdims=True))
+
+
+def plain_info_nce(q, k, temperature):
+    cosines = directions(q) @ directions(k).T
+    return -jnp.diag(jax.nn.log_softmax(cosines / temperature))
+
+
+def plain_nt_xent(x1, x2, temperature):
+    views, n = directions(jnp.concatenate([x1, x2])), len(x1)
+    logits = jnp.where(jnp.eye(2 * n, dtype=bool), -jnp.inf, views @ views.T / temperature)
+    return -jax.nn.log_softmax(logits)[jnp.arange(2 * n), jnp.roll(jnp.arange(2 * n), n)].reshape(2, n).mean(0)
+
+
+@pytest.mark.parametrize(("fn", "plain"), [(F.info_nce_loss, plain_info_nce), (F.nt_xent_loss, plain_nt_xent)])
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
+def test_learned_temperature(fn, plain, dtype, rng):
+    """Value, gradient and Hessian-vector product by vectors and temperature are those of the plain form in float64."""
+    tolerance = {"float64": 1e-10, "float32": 1e-4, "bfloat16": 0.03}[dtype]
+
+    def orders(fn, args):
+        weighted = lambda *args: jnp.vdot(y := fn(*args), jnp.asarray([1.0, -0.5, 2.0], y.dtype))  # noqa: E731
+        return fn(*args), *jax.jvp(jax.grad(weighted, (0, 1, 2)), args, jax.tree.map(jnp.ones_like, args))
+
+    with jax.enable_x64(True):
+        args = *(jnp.asarray(rng.standard_normal((3, 4)), dtype) for _ in range(2)), jnp.asarray(0.5, dtype)
+        got = jax.jit(partial(orders, lambda *a: fn(*a[:2], temperature=a[2])))(args)
+        want = jax.jit(partial(orders, plain))(tuple(a.astype("float64") for a in args))
+        assert all(g.dtype == dtype for g in jax.tree.leaves(got))
+        for g, w in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
+            np.testing.assert_allclose(doubles(g), w, rtol=tolerance, atol=tolerance)
+        np.testing.assert_array_equal(
+            doubles(jax.jit(fn, static_argnames="temperature")(*args[:2], temperature=0.5)), doubles(got[0])
+        )
+
+
+@pytest.mark.parametrize("fn", [F.info_nce_loss, F.nt_xent_loss])
+def test_traced_temperature_that_is_not_positive(fn):
+    """NaN, as all that is out of range where it cannot be told; an array whose value is known is an error."""
+    x = jnp.eye(3)
+    loss = jax.jit(lambda t: fn(x, x, temperature=t))
+    for wrong in (0.0, -1.0, np.nan):
+        assert jnp.isnan(loss(wrong)).all()
+        with pytest.raises(ValueError, match="temperature must be finite and above 0"):
+            fn(x, x, temperature=jnp.asarray(wrong))
+    assert jnp.isfinite(loss(jnp.finfo(jnp.float32).tiny)).all()
+
+
 @pytest.mark.parametrize("fn", [F.info_nce_loss, F.nt_xent_loss])
 def test_batch_at_the_edges(fn):
     """Zero vectors and equal ones among the largest; a small temperature does not overflow."""

@@ -8,6 +8,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Integer
 
 from jaxml.functional._checks import check_above, check_equal, check_float, check_rank, check_within
@@ -25,13 +26,14 @@ def info_nce_loss(
     queries: Float[Array, "N D"],
     keys: Float[Array, "N D"],
     *,
-    temperature: float = 0.07,
+    temperature: float | Float[Array, ""] = 0.07,
     where: Bool[Array, " N"] | None = None,
 ) -> Float[Array, " N"]:
     """Find the key of each query among all keys: `-log softmax_j(cos(q_i, k_j) / temperature)_i`; `(N, D)` to `(N,)`.
 
-    CLIP's loss is the mean of this one and of that with the two exchanged. N² D MACs. arXiv:1807.03748; the default
-    temperature is MoCo's, arXiv:1911.05722.
+    CLIP's loss is the mean of this one and of that with the two exchanged. It learns the temperature, arXiv:2103.00020,
+    which may be traced: one that is not positive can then not be told, and gives NaN. N² D MACs. arXiv:1807.03748; the
+    default temperature is MoCo's, arXiv:1911.05722.
 
     Raises:
         TypeError: arrays that are not floating point, mixed dtypes, or a `where` that is not boolean.
@@ -43,26 +45,27 @@ def info_nce_loss(
     """
     name = "info_nce_loss"
     _check_batch(name, where, queries=queries, keys=keys)
-    check_above(name, "temperature", temperature, 0)
+    number, learned = _temperature(name, temperature)
 
-    def loss(q: Array, k: Array, where: Array | None) -> Array:
+    def loss(q: Array, k: Array, where: Array | None, learned: Array | None) -> Array:
         counts = None if where is None else where[:, None] & where[None]
-        return _cross_entropy(q @ k.T, jnp.arange(len(q), dtype=jnp.int32), temperature, counts, where)
+        logits = _logits(q @ k.T, number, learned)
+        return _cross_entropy(logits, jnp.arange(len(q), dtype=jnp.int32), counts, where)
 
-    return rounded(along(queries, loss, *_units(where, queries, keys), where), queries)
+    return rounded(along(queries, loss, *_units(where, queries, keys), where, learned), queries)
 
 
 def nt_xent_loss(
     x1: Float[Array, "N D"],
     x2: Float[Array, "N D"],
     *,
-    temperature: float = 0.5,
+    temperature: float | Float[Array, ""] = 0.5,
     where: Bool[Array, " N"] | None = None,
 ) -> Float[Array, " N"]:
     """SimCLR's loss of two views of each example: each is to find the other among all; `(N, D)` to `(N,)`.
 
-    `-log softmax(cos / temperature)` over all 2 N views but itself, averaged over the two. 4 N² D MACs.
-    arXiv:2002.05709.
+    `-log softmax(cos / temperature)` over all 2 N views but itself, averaged over the two. The temperature may be
+    traced, as in `info_nce_loss`. 4 N² D MACs. arXiv:2002.05709.
 
     Raises:
         TypeError: arrays that are not floating point, mixed dtypes, or a `where` that is not boolean.
@@ -74,19 +77,19 @@ def nt_xent_loss(
     """
     name = "nt_xent_loss"
     _check_batch(name, where, x1=x1, x2=x2)
-    check_above(name, "temperature", temperature, 0)
+    number, learned = _temperature(name, temperature)
 
-    def loss(x1: Array, x2: Array, where: Array | None) -> Array:
+    def loss(x1: Array, x2: Array, where: Array | None, learned: Array | None) -> Array:
         views, n = jnp.concatenate([x1, x2]), len(x1)
         counts, both = ~jnp.eye(2 * n, dtype=bool), None
         if where is not None:
             both = jnp.concatenate([where, where])
             counts = counts & both[:, None] & both[None]
         partners = jnp.roll(jnp.arange(2 * n, dtype=jnp.int32), n)
-        loss = _cross_entropy(views @ views.T, partners, temperature, counts, both)
+        loss = _cross_entropy(_logits(views @ views.T, number, learned), partners, counts, both)
         return (loss[:n] + loss[n:]) / 2
 
-    return rounded(along(x1, loss, *_units(where, x1, x2), where), x1)
+    return rounded(along(x1, loss, *_units(where, x1, x2), where, learned), x1)
 
 
 def circle_loss(
@@ -188,11 +191,31 @@ def _units(where: Array | None, *arrays: Array) -> list[Array]:
     return [unit(wide(x) if where is None else jnp.where(where[:, None], wide(x), 0), -1, 2, EPS) for x in arrays]
 
 
-def _cross_entropy(cosines: Array, own: Array, temperature: float, counts: Array | None, rows: Array | None) -> Array:
-    """`-log softmax(cosines / temperature)` of the entry of each row that `own` names, over those that count; 0 where
-    the row does not. Cosines are at most 1, so that but for a tiny temperature nothing is beyond the dtype."""
-    limit = jnp.finfo(cosines.dtype)
-    logits = cosines / jnp.maximum(temperature, 4 / float(limit.max))
+def _temperature(name: str, temperature: float | Array) -> tuple[float, Array | None]:
+    """The temperature as a number, checked, or as the array that it is; the other is 1 or `None`."""
+    if not isinstance(temperature, jax.Array | np.ndarray):
+        check_above(name, "temperature", temperature, 0)
+        return temperature, None
+    check_float(name, temperature=temperature)
+    check_rank(name, "temperature", temperature, 0, "()")
+    if not isinstance(temperature, jax.core.Tracer):
+        check_above(name, "temperature", float(temperature), 0)
+    return 1.0, jnp.asarray(temperature)
+
+
+def _logits(cosines: Array, number: float, learned: Array | None) -> Array:
+    """`cosines / temperature`. Cosines are at most 1: but for a tiny temperature nothing is beyond the dtype."""
+    least = 4 / float(jnp.finfo(cosines.dtype).max)
+    if learned is None:
+        return cosines / jnp.maximum(number, least)
+    learned = learned.astype(cosines.dtype)
+    return cosines / jnp.where(learned > 0, jnp.maximum(learned, least), jnp.nan)
+
+
+def _cross_entropy(logits: Array, own: Array, counts: Array | None, rows: Array | None) -> Array:
+    """`-log softmax(logits)` of the entry of each row that `own` names, over those that count; 0 where the row does
+    not."""
+    limit = jnp.finfo(logits.dtype)
     others = ~chosen(own, logits.shape, 1)
     rest = jnp.where(others if counts is None else others & counts, logits, limit.min)
     right = at_labels(logits, own, 1)
