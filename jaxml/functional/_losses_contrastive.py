@@ -9,6 +9,7 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Integer
 
 from jaxml.functional._checks import check_above, check_equal, check_float, check_rank, check_within
@@ -198,7 +199,7 @@ def _temperature(name: str, temperature: float | Array) -> tuple[float, Array | 
         return temperature, None
     check_float(name, temperature=temperature)
     check_rank(name, "temperature", temperature, 0, "()")
-    if not isinstance(temperature, jax.core.Tracer):
+    if not isinstance(temperature, Tracer):
         check_above(name, "temperature", float(temperature), 0)
     return 1.0, jnp.asarray(temperature)
 
