@@ -2,6 +2,7 @@
 
 import json
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -9,9 +10,9 @@ from flax import nnx
 from PIL import Image
 from typer.testing import CliRunner
 
-from jaxml import models
+from jaxml import models, nn
 from jaxml.cli._app import app
-from jaxml.cli._predict_images import chunks, read_labels
+from jaxml.cli._predict_images import Classifier, chunks, read_labels
 
 LABELS = ("zero", "one", "two", "three", "four", "five", "six", "seven")
 
@@ -124,6 +125,26 @@ def test_labels_of_a_file(weights, tmp_path):
     table.write_text(json.dumps({"1": "a", "2": "b"}))
     with pytest.raises(ValueError, match=r"the keys of .* must be 0, 1, 2"):
         read_labels(table, 2)
+
+
+def test_batch_norms_are_folded(tmp_path, rng):
+    """No statistics are left in what runs, and the probabilities are the network's own."""
+    model = models.create("cnn_separable", rngs=nnx.Rngs(0), widths=(4, 6), strides=(1, 2))
+    for _, norm in nnx.iter_modules(model):
+        if isinstance(norm, nn.BatchNorm):
+            norm.mean[...] = jnp.asarray(rng.normal(size=norm.mean.shape), jnp.float32)
+            norm.var[...] = jnp.asarray(rng.uniform(0.5, 2, norm.var.shape), jnp.float32)
+    model.preprocessing = models.Preprocessing(size=8, resize=None, mean=(0.5,), std=(0.2,), channels="L")
+    models.save_weights(model, tmp_path / "w.safetensors")
+    options = {"widths": (4, 6), "strides": (1, 2)}
+    classifier = Classifier("cnn_separable", str(tmp_path / "w.safetensors"), ignore=(), **options)
+    assert len(jax.tree.leaves(classifier._state)) == 1  # the count of dropout's keys
+    path = image(tmp_path / "a.png", 3, (20, 30))
+    (found,) = classifier.classify([classifier.read(path)], 2, 10, None)
+    expected = jax.nn.softmax(model(jnp.asarray(model.preprocessing(path))))[0]
+    for row in found["predictions"]:
+        assert row["probability"] == pytest.approx(float(expected[row["class"]]), rel=1e-5)
+    assert len({round(row["probability"], 4) for row in found["predictions"]}) > 5
 
 
 def test_the_next_batch_is_read_ahead(tmp_path):

@@ -1,11 +1,15 @@
 """Real weights on real photographs: the listed class, with the listed probability."""
 
+import json
+
 import pytest
 from flax import nnx
+from typer.testing import CliRunner
 
 from jaxml import models
+from jaxml.cli._app import app
 from tests._photographs import LISTED, TOLERANCE, create, look
-from tests._real_weights import weights
+from tests._real_weights import photograph, weights
 
 pytestmark = pytest.mark.slow
 
@@ -16,6 +20,18 @@ def test_top_1(name):
     print(found)
     assert [place for _, place, _ in found] == [place for _, place, _ in listed]
     assert [p for *_, p in found] == pytest.approx([p for *_, p in listed], abs=TOLERANCE)
+
+
+def test_on_the_command_line():
+    """Where batch norms are folded."""
+    photographs = LISTED["mobilenet_v2"].photographs
+    files = [str(photograph(file)) for file, *_ in photographs]
+    given = ["predict", "mobilenet_v2", *files, "--weights", str(weights("mobilenet_v2")), "--json"]
+    result = CliRunner().invoke(app, given)
+    assert result.exit_code == 0, result.output
+    best = [found["predictions"][0] for found in json.loads(result.stdout)["results"]]
+    assert [row["class"] for row in best] == [place for _, place, _ in photographs]
+    assert [row["probability"] for row in best] == pytest.approx([p for *_, p in photographs], abs=TOLERANCE)
 
 
 def test_what_a_frozen_graph_has_beside_its_network():

@@ -54,7 +54,8 @@ def predict(
 ) -> None:
     """Classify images with pretrained weights: the likeliest classes of each, and with a folder the speed.
 
-    Images are prepared as the weights need it. One that cannot be read is reported, the others go on.
+    Images are prepared as the weights need it, and batch norms are folded into the convolutions before them. An image
+    that cannot be read is reported, the others go on.
 
     With the folder of a run of `jaxml train translate`, sentences are translated.
     """

@@ -13,13 +13,14 @@ from flax import nnx
 
 from jaxml import models, nn
 from jaxml.data._image_folder import ENDINGS
+from jaxml.models._fold import has_foldable
 
 # A path, with its pixels or the error of reading it.
 Read = tuple[Path, np.ndarray | str]
 
 
 class Classifier:
-    """A network with weights, as a compiled function of batches of one size."""
+    """A network with weights, its batch norms folded, as a compiled function of batches of one size."""
 
     def __init__(self, name: str, weights: str, *, ignore: Sequence[str], **options: Any):
         model = models.create(name, rngs=nnx.Rngs(0), weights=weights, ignore=ignore, **options)
@@ -32,7 +33,8 @@ class Classifier:
         self.preprocessing: models.Preprocessing = preprocessing
         self.num_classes: int = model.config.num_classes  # type: ignore[attr-defined]
         self.labels = preprocessing.labels
-        apply, self._params, self._state = nn.functionalize(model)
+        folded = models.fold_batch_norm(model) if has_foldable(model) else model
+        apply, self._params, self._state = nn.functionalize(folded)
         self._probabilities = jax.jit(lambda params, state, x: jax.nn.softmax(apply(params, state, x)[0]))
 
     def read(self, path: Path) -> Read:

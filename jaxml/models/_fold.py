@@ -45,20 +45,32 @@ def fold_batch_norm(model: nnx.Module) -> nnx.Module:
     if is_folded(model):
         raise ValueError(f"fold_batch_norm: this {name} is folded already")
     copy = copied("fold_batch_norm", model)
-    modules = [module for _, module in members(copy) if isinstance(module, nnx.Module)]
-    pairs = [pair for module in modules for pair in _pairs(module)]
+    pairs = _all_pairs(copy)
     if not pairs:
         raise ValueError(f"fold_batch_norm: this {name} has no nn.BatchNorm behind a convolution that it knows of")
     folded = {id(norm): _fold(layer, norm) for layer, norm in pairs}
-    for module in modules:
+    for module in _modules(copy):
         _replace(module, folded)
     copy.folded = True  # type: ignore[attr-defined]
     return copy
 
 
+def has_foldable(model: nnx.Module) -> bool:
+    """Whether there is a batch norm that `fold_batch_norm` knows how to fold."""
+    return bool(_all_pairs(model))
+
+
 def is_folded(model: Any) -> bool:
     """Whether `fold_batch_norm` made this model."""
     return getattr(model, "folded", False)
+
+
+def _modules(model: nnx.Module) -> list[nnx.Module]:
+    return [module for _, module in members(model) if isinstance(module, nnx.Module)]
+
+
+def _all_pairs(model: nnx.Module) -> list[tuple[Any, nn.BatchNorm]]:
+    return [pair for module in _modules(model) for pair in _pairs(module)]
 
 
 def _pairs(module: Any) -> Iterator[tuple[Any, nn.BatchNorm]]:
