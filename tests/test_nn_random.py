@@ -145,6 +145,26 @@ def test_a_wrapped_layer_is_left_alone_inside_a_trace(wrap):
     assert layer.layer.w[...] is before
 
 
+@pytest.mark.parametrize(
+    ("wrap", "own"),
+    [(nn.WeightNorm, {"g"}), (nn.WeightStandardization, set()), (lambda x: nn.SpectralNorm(x, rngs=rngs()), set())],
+)
+def test_frozen_and_adapted_layers_are_wrapped(wrap, own):
+    """As the layer they were made from; what is frozen stays out of what is trained."""
+    layer = nn.Linear(3, 5, rngs=rngs())
+    want = wrap(layer)(X)
+    kept = nn.freeze(layer, "w$")
+    apply, params, state = nn.functionalize(wrap(kept))
+    np.testing.assert_allclose(apply(params, state, X)[0], want, rtol=1e-6, atol=1e-6)
+    assert set(params) == {"layer"} | own and set(params["layer"]) == {"b"}
+    adapted = nn.lora(layer, "w$", rank=2, rngs=rngs())
+    apply, params, state = nn.functionalize(wrap(adapted))
+    np.testing.assert_allclose(apply(params, state, X)[0], want, rtol=1e-6, atol=1e-6)
+    assert set(params) == {"layer"} | own and set(params["layer"]["w"]) == {"a", "b"}
+    params["layer"]["w"]["b"] += 1.0  # the factors take part
+    assert np.abs(apply(params, state, X)[0] - want).max() > 0.01
+
+
 def test_summary_names_the_wrapped_layer():
     """What the rewriting costs is the wrapper's, the product the layer's."""
     model = nn.Sequential(nn.SpectralNorm(nn.Linear(3, 5, rngs=rngs()), rngs=rngs()), nn.Linear(5, 2, rngs=rngs()))

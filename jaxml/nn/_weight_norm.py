@@ -11,6 +11,8 @@ from jaxml.functional import init
 from jaxml.functional._checks import check_above, check_positive
 from jaxml.functional._dtypes import wide_dtype
 from jaxml.nn._common import cast, read
+from jaxml.nn._freeze import Frozen
+from jaxml.nn._low_rank import LowRank
 from jaxml.nn._scope import returned, scope, scoped
 
 
@@ -52,6 +54,8 @@ class WeightNorm(nnx.Module):
 
     Shapes: those of `layer`, which is a `Linear`, `Conv`, `DepthwiseConv` or `ConvTranspose`. Its `w` is `v`, the
     directions; `g` (out_features,) are the lengths. `g` starts as the norms of `w`, so that at first nothing changes.
+    Around a layer that is frozen (`nn.freeze`) the lengths alone are trained; around one that `nn.lora` adapted, the
+    lengths and the factors.
     Errors: `TypeError` for another layer.
     Reference: Salimans and Kingma 2016, arXiv:1602.07868.
 
@@ -95,9 +99,9 @@ class WeightStandardization(nnx.Module):
 
 
 def _kernel(module: str, layer: Any) -> tuple[Any, Array]:
-    """The layer, if its call is that of a pure function of `(x, w, b)`, and its `w`."""
+    """The layer, if its call is that of a pure function of `(x, w, b)`, and its `w`: trained, frozen or adapted."""
     w = getattr(layer, "w", None)
-    if not isinstance(w, nnx.Param) or not hasattr(layer, "function"):
+    if not isinstance(w, nnx.Param | Frozen | LowRank) or not hasattr(layer, "function"):
         raise TypeError(
             f"{module}: layer must be a Linear, Conv, DepthwiseConv or ConvTranspose, got {type(layer).__name__}"
         )
