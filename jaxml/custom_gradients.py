@@ -28,7 +28,7 @@ from jaxml.functional._losses_binary import clamped_log, excess, focal, label_en
 from jaxml.functional._resample import Matrix, resample
 from jaxml.functional._resample import plain as plain_resample
 from jaxml.functional._softmax import finite
-from jaxml.functional._vector_norm import power, scaled_norm
+from jaxml.functional._vector_norm import power, scaled_norm, vector_norm
 from jaxml.functional._window import Window
 from jaxml.gradcheck import Gradient
 
@@ -275,6 +275,12 @@ CUSTOM_GRADIENTS: tuple[Gradient, ...] = (
         name="scaled_norm float32",
         f=lambda x: scaled_norm(same, -1, x)[1],
         reference=lambda x: _length(x)[..., None],
+        make_args=_normal((5, 3)),
+    ),
+    Gradient(
+        name="vector_norm, order 3, float32",
+        f=partial(vector_norm, 3, -1),
+        reference=lambda x: jnp.sum(jnp.abs(x) ** 3, -1, keepdims=True) ** (1 / 3),
         make_args=_normal((5, 3)),
     ),
     Gradient(

@@ -79,6 +79,26 @@ def test_distance_at_the_edges(order, dtype):
     assert jnp.isfinite(square).all()
 
 
+@pytest.mark.parametrize("order", [0.5, 3.0])
+@pytest.mark.parametrize("size", [1e-30, 1.0, 1e30])
+def test_distance_of_any_size(order, size):
+    """No power of an entry decides: value and both derivatives are those of the scaled vector."""
+    x = np.array([1.0, -2.0, 0.5])
+
+    def length(x):
+        return jnp.sum(jnp.abs(x) ** order) ** (1 / order)
+
+    f = partial(F.pairwise_distance, order=order, eps=0.0)
+    near = jnp.asarray((size * x).astype(np.float32))[None]
+    zero, slope = jnp.zeros_like(near), jax.grad(lambda x: f(x, jnp.zeros_like(x)).sum())
+    with jax.enable_x64(True):
+        value, first, second = (d(length)(jnp.asarray(x)) for d in (lambda f: f, jax.grad, jax.hessian))
+    np.testing.assert_allclose(f(near, zero)[0], size * float(value), rtol=2e-6)
+    np.testing.assert_allclose(slope(near)[0], first, rtol=2e-6)
+    curved = jax.jvp(slope, (near,), (jnp.full_like(near, size).at[0, 0].set(0),))[1][0]
+    np.testing.assert_allclose(curved, second[:, 1] + second[:, 2], rtol=2e-5)
+
+
 def test_distances_of_far_rows_have_exact_derivatives(rng):
     """Differences beyond float32, distances that are not: the unit vectors of float64."""
     a, b = ((rng.uniform(-3e38, 3e38, (n, 7))).astype(np.float32) for n in (5, 6))

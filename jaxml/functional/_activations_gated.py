@@ -4,7 +4,7 @@ Where a checkpoint has the gate in front, as LLaMA's does, exchange the halves o
 """
 
 import jax
-import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
 from jaxml.functional._activations import gelu, silu
@@ -16,8 +16,9 @@ def _halves(function: str, x: Array, axis: int) -> tuple[Array, Array]:
     if not isinstance(axis, int) or not -x.ndim <= axis < x.ndim:
         raise ValueError(f"{function}: axis {axis} does not exist (x: {tuple(x.shape)})")
     check_equal(function, f"the size of axis {axis} modulo 2", x.shape[axis] % 2, 0, x=x)
-    a, b = jnp.split(x, 2, axis)
-    return a, b
+    # Slices: the transpose of a split is a concatenation, before which XLA writes both halves out.
+    half = x.shape[axis] // 2
+    return lax.slice_in_dim(x, 0, half, axis=axis), lax.slice_in_dim(x, half, None, axis=axis)
 
 
 def glu(x: Float[Array, "..."], *, axis: int = -1) -> Float[Array, "..."]:

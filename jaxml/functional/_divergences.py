@@ -7,7 +7,7 @@ from jaxtyping import Array, Bool, Float
 from jaxml.functional._checks import check_equal, check_probabilities
 from jaxml.functional._classes import class_axis, without
 from jaxml.functional._dtypes import wide
-from jaxml.functional._kinks import absolute, softplus_pair
+from jaxml.functional._kinks import above_zero, absolute, at_least
 from jaxml.functional._per_example import check_same_shape, mean_per_example, rounded
 from jaxml.functional._softmax import check_where, finite
 
@@ -52,18 +52,19 @@ def kl_divergence(
 @jax.custom_jvp
 def _relative_entropy(t: Array, q: Array) -> Array:
     """`t (log t - q)`, 0 where t is; its derivative there, -inf in the limit, is `-q`. An infinite q is finite."""
-    return t * (_logarithm(t) - finite(q))
+    return t * _excess(t, q)
 
 
 _relative_entropy.defjvps(
-    lambda tangent, _, t, q: tangent * (jnp.where(t == 0, 0, _logarithm(t) + 1) - finite(q)),
+    lambda tangent, _, t, q: tangent * jnp.where(t == 0, -finite(q), _excess(t, q) + 1),
     lambda tangent, _, t, q: tangent * -t,
 )
 
 
-def _logarithm(t: Array) -> Array:
-    # The smallest number is nothing beside any other, and its logarithm times 0 is 0.
-    return jnp.log(t + float(jnp.finfo(t.dtype).tiny))
+def _excess(t: Array, q: Array) -> Array:
+    # The smallest number is nothing beside any other, and its logarithm times 0 is 0. Value and derivative share the
+    # difference, one array.
+    return jnp.log(t + float(jnp.finfo(t.dtype).tiny)) - finite(q)
 
 
 def js_divergence(
@@ -88,7 +89,9 @@ def js_divergence(
     """
     name = "js_divergence"
     axis = _checked(name, axis, where, log_p=log_p, log_q=log_q)
-    p, q = (_kept(finite(wide(x)), axis, where) for x in (log_p, log_q))
+    # Their difference is finite then, and a probability of exp(-max / 2) is none.
+    lowest = float(jnp.finfo(wide(log_p).dtype).min) / 2
+    p, q = (_kept(at_least(wide(x), lowest), axis, where) for x in (log_p, log_q))
     return rounded(mean_per_example(jnp.sum(mutual_entropy(p, q), axis) / 2, where), log_p)
 
 
@@ -96,10 +99,12 @@ def js_divergence(
 def mutual_entropy(p: Array, q: Array) -> Array:
     """`exp(p) log(p / m) + exp(q) log(q / m)` for `m = (p + q) / 2`, of log probabilities that are finite.
 
-    Its derivative by p is the first term, by q the second one: those of the logarithms cancel.
+    With the larger of the two probabilities `l` and their quotient `r <= 1` it is `l ((1 + r) log(2 / (1 + r)) + r log
+    r)`. Its derivative by p is the first term, by q the second one: those of the logarithms cancel.
     """
-    from_p, from_q = _parts(p, q)
-    return from_p + from_q
+    distance = _distance(p, q)
+    r = jnp.exp(-distance)
+    return jnp.exp(jnp.maximum(p, q)) * ((1 + r) * _log_of_two_over_one_plus(r) - distance * r)
 
 
 @mutual_entropy.defjvp
@@ -109,10 +114,16 @@ def _mutual_entropy_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Arr
 
 
 def _parts(p: Array, q: Array) -> tuple[Array, Array]:
-    # log(p / m) = log 2 - log(1 + q / p), without m.
-    log_2 = jnp.log(jnp.asarray(2, p.dtype))
-    above, below = softplus_pair(finite(p - q))
-    return jnp.exp(p) * (log_2 - below), jnp.exp(q) * (log_2 - above)
+    share = _log_of_two_over_one_plus(jnp.exp(-_distance(p, q)))
+    return jnp.exp(p) * (share - above_zero(q - p)), jnp.exp(q) * (share - above_zero(p - q))
+
+
+def _distance(p: Array, q: Array) -> Array:
+    return jnp.minimum(absolute(p - q), float(jnp.finfo(p.dtype).max))
+
+
+def _log_of_two_over_one_plus(r: Array) -> Array:
+    return jnp.log(jnp.asarray(2, r.dtype)) - jnp.log1p(r)
 
 
 def wasserstein_loss(

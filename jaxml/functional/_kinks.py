@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxml.functional._softmax import clipped, finite
+from jaxml.functional._softmax import clipped, finite, scalars
 
 
 @jax.custom_jvp
@@ -30,7 +30,7 @@ def clamped(x: Array) -> Array:
     return jnp.maximum(x, 0)
 
 
-clamped.defjvps(lambda tangent, _, x: tangent * (1 + jnp.minimum(jnp.sign(x), 0)))
+clamped.defjvps(lambda tangent, _, x: tangent * (1 - _one_below(jnp.sign(x))))
 
 
 @jax.custom_jvp
@@ -39,7 +39,12 @@ def above_zero(x: Array) -> Array:
     return jnp.maximum(x, 0)
 
 
-above_zero.defjvps(lambda tangent, _, x: tangent * jnp.maximum(jnp.sign(x), 0))
+above_zero.defjvps(lambda tangent, _, x: tangent * _one_below(-jnp.sign(x)))
+
+
+def _one_below(sign: Array) -> Array:
+    """1 for -1; 0 for 0 and 1. Compared with 0 it would share that with the value, and XLA:CPU write an array of it."""
+    return sign * (sign - 1) / 2
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(1, 2))
@@ -56,7 +61,8 @@ def _pinball_jvp(low: float, high: float, primals: tuple[Array], tangents: tuple
 
 def _chosen(x: Array, low: float, high: float) -> Array:
     """`low` where x is below 0, `high` where it is above, 0 at 0."""
-    return jnp.sign(x) * jnp.where(x > 0, high, -low)
+    below, above = scalars(x.dtype, -low, high)
+    return jnp.sign(x) * jnp.where(x > 0, above, below)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(1, 2))
@@ -101,7 +107,7 @@ def _bounded_jvp(limit: float, primals: tuple[Array], tangents: tuple[Array]) ->
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
 def at_most(x: Array, most: float) -> Array:
     """`min(x, most)` with derivative 1 everywhere, at infinity too."""
-    return jnp.minimum(x, most)
+    return jnp.minimum(x, *scalars(x.dtype, most))
 
 
 @at_most.defjvp
@@ -112,7 +118,7 @@ def _at_most_jvp(most: float, primals: tuple[Array], tangents: tuple[Array]) -> 
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
 def at_least(x: Array, least: float) -> Array:
     """`max(x, least)` with derivative 1 everywhere: what is too small finds its way back."""
-    return jnp.maximum(x, least)
+    return jnp.maximum(x, *scalars(x.dtype, least))
 
 
 @at_least.defjvp

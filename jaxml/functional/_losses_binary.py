@@ -107,7 +107,8 @@ _finite_entropy.defjvps(
 def excess(x: Array, z: Array) -> Array:
     """`σ(x) - z`, exact in both tails: for labels of 0 and 1 it never is the difference of two numbers near 1."""
     smaller = jax.nn.sigmoid(-jnp.abs(x))
-    return jnp.where(x > 0, (1 - z) - smaller, smaller - z)
+    # Compared with 0, as `max(x, 0)` in the value is, XLA:CPU would write an array of zeros for both.
+    return jnp.where(jnp.sign(x) == 1, (1 - z) - smaller, smaller - z)
 
 
 excess.defjvps(
@@ -149,6 +150,8 @@ def binary_cross_entropy_from_probabilities(
     # The largest derivative that the argument's own dtype can hold.
     least = max(1e-12, 1 / float(jnp.finfo(probabilities.dtype).max))
     loss = -(z * clamped_log(p, least) + (1 - z) * clamped_log(1 - p, least))
+    if weights is None and where is None:  # at most 100 each: their sum is finite
+        return rounded(plain_mean(loss), probabilities)
     return rounded(mean_per_example(_weighted(loss, weights, where), where), probabilities)
 
 

@@ -151,13 +151,12 @@ def _margin(logits: Array, labels: Array, axis: int, where: Array | None) -> Arr
     Written so, `1 - p` is a sigmoid, and does not cancel where p is nearly 0 or 1.
     """
     x = finite(blanked(wide(logits), where, axis))
-    hot = chosen(labels, x.shape, axis)
+    lowest = jnp.finfo(x.dtype).min
     own = at_labels(x, labels, axis)
-    others = jnp.where(hot, jnp.finfo(x.dtype).min, x)
+    others = jnp.where(chosen(labels, x.shape, axis), lowest, x)
     top = jax.lax.stop_gradient(jnp.max(others, axis))
-    exponentials = jnp.exp(finite(others - jnp.expand_dims(top, axis)))
-    total = jnp.sum(jnp.where(hot, 0, exponentials), axis)
-    # A single class has no others.
+    # The label's own exponential is in the sum: 0, or 1 where all others are as low or there are none.
+    total = jnp.sum(jnp.exp(others - jnp.expand_dims(top, axis)), axis) - jnp.exp(lowest - top)
     return finite(finite(own - top) - jnp.log(jnp.where(total == 0, 1, total)))
 
 

@@ -8,7 +8,7 @@ from jaxtyping import Array, Bool, Float
 from jaxml.functional._checks import check_above
 from jaxml.functional._dtypes import wide
 from jaxml.functional._guarded import guarded
-from jaxml.functional._kinks import absolute, at_least, clamped
+from jaxml.functional._kinks import absolute, at_least, at_most, clamped
 from jaxml.functional._per_example import check_same_shape, mean_per_example, plain_mean
 from jaxml.functional._softmax import finite
 
@@ -95,7 +95,7 @@ def _poisson(
     if where is not None:
         x, t = jnp.where(where, x, 0), jnp.where(where, t, 0)
     # From 1000 on the exponential is inf in every dtype; t x would be inf too, and their difference NaN.
-    loss = jnp.exp(x) - t * jnp.minimum(x, 1000) if log_input else x - t * jnp.log(x + eps)
+    loss = jnp.exp(x) - t * at_most(x, 1000) if log_input else x - t * jnp.log(x + eps)
     if full:
         above = jnp.where(t > 1, t, 1)
         loss = loss + jnp.where(t > 1, above * (jnp.log(above) - 1) + jnp.log(2 * math.pi * above) / 2, 0)
@@ -118,8 +118,11 @@ def msle_loss(
     [0.4805, 0.0, 0.4805]
     """
     p, t = _counted("msle_loss", predictions, targets, where)
-    e = jnp.log1p(finite(clamped(p))) - jnp.log1p(finite(clamped(t)))
-    return mean_per_example(jnp.square(e), where).astype(predictions.dtype)
+    most = float(jnp.finfo(p.dtype).max)
+    loss = jnp.square(jnp.log1p(at_most(clamped(p), most)) - jnp.log1p(at_most(clamped(t), most)))
+    # A logarithm is never so large that the sum of its squares would be beyond the dtype.
+    mean = plain_mean(loss) if where is None else mean_per_example(loss, where)
+    return mean.astype(predictions.dtype)
 
 
 def mape_loss(

@@ -14,7 +14,7 @@ from jaxml.functional._checks import check_above, check_within
 from jaxml.functional._dtypes import wide
 from jaxml.functional._kinks import absolute, bent_square, huber, pinball
 from jaxml.functional._per_example import check_same_shape, mean_per_example
-from jaxml.functional._softmax import clipped, finite
+from jaxml.functional._softmax import clipped, finite, scalars
 
 
 def l1_loss(
@@ -205,9 +205,10 @@ def _robust_jvp(alpha: float, primals: tuple[Array], tangents: tuple[Array]) -> 
 def _robust_slope(z: Array, alpha: float) -> Array:
     """`z (z² / b + 1)^(alpha/2 - 1)`"""
     near = clipped(z, _far(z))
+    one, quarter = scalars(z.dtype, 1, 0.25)
     if alpha == 1:
-        return near / jnp.sqrt(1 + jnp.square(near))
-    inverse = 1 / (1 + jnp.square(near) / 4)
+        return near / jnp.sqrt(one + jnp.square(near))
+    inverse = one / (one + jnp.square(near) * quarter)
     return near * inverse * inverse
 
 

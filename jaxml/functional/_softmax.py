@@ -4,6 +4,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
 from jaxml.functional._checks import check_equal, check_float
@@ -11,14 +12,19 @@ from jaxml.functional._dtypes import wide
 from jaxml.functional._guarded import guarded
 
 
-def clipped(x: Array, limit: float) -> Array:
-    """`jnp.clip(x, -limit, limit)` whose derivative is not for use.
+def scalars(dtype: DTypeLike, *numbers: float) -> list[Array]:
+    """Numbers that XLA does not know to be constants, for where that would cost it an array of them.
 
-    Of two constant bounds XLA makes a clamp, which XLA:CPU fuses into no sum: an array would be written first. Behind
-    the barrier the limit is no constant, and two operations remain, which it does fuse.
+    XLA:CPU fuses no clamp into a sum, which it makes of two constant bounds; and of a constant that a sum and another
+    loop both compare with it writes an array, beyond the cache slower than the sum.
     """
-    bound = jax.lax.optimization_barrier(jnp.asarray(limit, x.dtype))
-    return jnp.minimum(jnp.maximum(x, -bound), bound)
+    return jax.lax.optimization_barrier([jnp.asarray(number, dtype) for number in numbers])
+
+
+def clipped(x: Array, limit: float) -> Array:
+    """`jnp.clip(x, -limit, limit)` whose derivative is not for use."""
+    low, high = scalars(x.dtype, -limit, limit)  # the negative of one would be a computation that the sum waits for
+    return jnp.minimum(jnp.maximum(x, low), high)
 
 
 @jax.custom_jvp

@@ -79,13 +79,48 @@ def vector_norm(order: float, axis: int, *arrays: Array, combine: Callable[..., 
         return jnp.max(size, axis, keepdims=True)
     if order == 1:
         return _sum(size, axis)
-    largest = jax.lax.stop_gradient(jnp.max(size, axis, keepdims=True))
-    # Scaled first, for the derivative of a quotient by the dtype's end is 0.
-    r = jnp.where(largest < _limit(x) ** 0.5, 1, _small(x)).astype(x.dtype)
+    r, norm = _scaled_power_norm(order, combine, axis, *arrays)
+    return norm / jax.lax.stop_gradient(r)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0, 1, 2))
+def _scaled_power_norm(order: float, combine: Callable[..., Array], axis: int, *arrays: Array) -> tuple[Array, Array]:
+    """As `scaled_norm`, of any order above 0; the vectors near 0 are scaled as well."""
+    options = {"order": order, "combine": combine, "axis": axis}
+    return guarded(_plain_powers, _careful_power_norm, *arrays, finish=_root, **options)
+
+
+@_scaled_power_norm.defjvp
+def _scaled_power_norm_jvp(order, combine, axis, arrays, tangents):
+    """`Σ (|x_i| / ‖x‖)^(order - 1) sign(x_i) dx_i`: no power of a number above 1."""
+    r, norm = _scaled_power_norm(order, combine, axis, *arrays)
+    x, dx = jax.jvp(combine, arrays, tangents)
+    none = norm == 0
+    unit = finite(x) * r * jnp.where(none, 0, 1 / jnp.where(none, 1, norm))
+    return (r, norm), (jnp.zeros_like(r), _sum(_power_below(absolute(unit), order) * jnp.sign(x) * dx, axis) * r)
+
+
+def _plain_powers(*arrays: Array, order: float, combine: Callable[..., Array], axis: int) -> Array:
+    """`Σ |x_i|^order`, infinite where a power, or the square of the norm or its inverse, may have been 0."""
+    total = _sum(power(jnp.abs(combine(*arrays)), order), axis)
+    tiny = float(jnp.finfo(total.dtype).tiny)
+    usual = (total > tiny ** min(0.6, 0.4 * order)) & (total < tiny ** -min(0.99, 0.4 * order))
+    return jnp.where(usual, total, math.inf)
+
+
+def _root(total: Array, *arrays: Array, order: float, combine: Callable[..., Array], axis: int) -> tuple[Array, Array]:
+    return jnp.ones_like(total), total ** (1 / order)
+
+
+def _careful_power_norm(*arrays: Array, order: float, combine: Callable[..., Array], axis: int) -> tuple[Array, Array]:
+    size = absolute(finite(combine(*arrays)))
+    largest = jnp.max(size, axis, keepdims=True)
+    far, small = _limit(size) ** 0.5, _small(size)
+    r = jnp.where(largest < 1 / far, 1 / small, jnp.where(largest < far, 1, small)).astype(size.dtype)
     largest = jnp.where(largest == 0, 1, largest * r)
     total = _sum(power(size * r / largest, order), axis)
     some = total != 0
-    return jnp.where(some, largest / r * jnp.where(some, total, 1) ** (1 / order), 0)
+    return r, jnp.where(some, largest * jnp.where(some, total, 1) ** (1 / order), 0)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
@@ -97,8 +132,16 @@ def power(x: Array, order: float) -> Array:
 @power.defjvp
 def _power_jvp(order: float, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     (x,), (dx,) = primals, tangents
-    slope = jnp.where(x == 0, 0, power(jnp.where(x == 0, 1, x), order - 1)) if order != 1 else jnp.ones_like(x)
-    return power(x, order), dx * (order * slope)
+    return power(x, order), dx * (order * _power_below(x, order))
+
+
+def _power_below(x: Array, order: float) -> Array:
+    """`x^(order - 1)`, 0 at 0 unless `order` is 1."""
+    if order == 1:
+        return jnp.ones_like(x)
+    if order > 1:
+        return power(x, order - 1)
+    return jnp.where(x == 0, 0, power(jnp.where(x == 0, 1, x), order - 1))
 
 
 def _sum(x: Array, axis: int) -> Array:
