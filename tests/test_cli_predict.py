@@ -184,3 +184,13 @@ def test_weights_that_do_not_say_how_images_are_prepared(tmp_path):
     models.save_weights(models.create("linear", rngs=nnx.Rngs(0), num_classes=8), tmp_path / "w.safetensors")
     result = run(tmp_path / "w.safetensors", image(tmp_path / "a.png", 0))
     assert result.exit_code == 2 and "do not say how an image is prepared for linear" in words(result)
+
+
+def test_weights_for_images_of_other_channels(tmp_path):
+    model = models.create("cnn_separable", rngs=nnx.Rngs(0), in_channels=1)
+    model.preprocessing = models.Preprocessing(size=8, resize=None)
+    models.save_weights(model, tmp_path / "w.safetensors")
+    given = ["predict", "cnn_separable", image(tmp_path / "a.png", 0), "--weights", tmp_path / "w.safetensors"]
+    result = CliRunner().invoke(app, list(map(str, given)), env={"COLUMNS": "300"})
+    assert result.exit_code == 2
+    assert "prepare images of 3 channels (RGB), cnn_separable takes 1" in words(result)

@@ -103,6 +103,8 @@ ERRORS = [
     (lambda: models.Preprocessing(channels="GBR"), "channels must be one of 'RGB', 'BGR', 'L'"),
     (lambda: models.Preprocessing(interpolation="linear"), "interpolation must be one of"),
     (lambda: models.Preprocessing(mean=(0.5,)), "mean must have 3 numbers for RGB"),
+    (lambda: models.Preprocessing(mean=(0.5, float("nan"), 0.5)), "mean must have 3 numbers for RGB"),
+    (lambda: models.Preprocessing(size=20_000, resize=None), "size must lie between 1 and 16384, got 20000"),
     (lambda: models.Preprocessing(std=(0.0, 1.0, 1.0)), "scale and std must be positive"),
     (lambda: models.Preprocessing.from_json("[]"), "not the text of one"),
     (lambda: models.Preprocessing.from_json('{"sizes": 3}'), "its entries must be of"),
@@ -120,6 +122,20 @@ def test_error(case):
     f, message = ERRORS[case]
     with pytest.raises(ValueError, match=message):
         f()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"labels": "cat"}', "labels must be a tuple of names, got 'cat'"),
+        ('{"labels": ["cat", 3]}', r"labels must be a tuple of names, got \('cat', 3\)"),
+        ('{"std": ["1", "1", "1"]}', "std must have 3 numbers for RGB"),
+    ],
+)
+def test_text_of_other_types(text, message, unchecked_types):
+    """A file says what it likes; users have no type checks."""
+    with pytest.raises(ValueError, match=message):
+        models.Preprocessing.from_json(text)
 
 
 def test_corrupt_image_is_named(photograph, tmp_path):

@@ -1,6 +1,5 @@
 """`load_weights`, `save_weights`, `create(weights=...)`: reports, refusals, the hub."""
 
-import json
 import sys
 from types import SimpleNamespace
 
@@ -281,9 +280,28 @@ def test_hub_without_its_package(monkeypatch):
         models.create("mobilenet_v1", rngs=nnx.Rngs(0), weights="hub:a/b")
 
 
-def test_metadata_that_lies(tmp_path):
-    arrays = arrays_of(tiny())
-    for metadata in ({"jaxml.preprocessing": "{"}, {"jaxml.preprocessing": json.dumps({"size": -1})}):
-        path = files.as_safetensors(tmp_path / "w.safetensors", arrays, metadata)
-        with pytest.raises(ValueError, match="Preprocessing: not the text of one"):
-            models.load_weights(tiny(), path)
+LIES = [
+    ("jaxml.preprocessing", "{", "Preprocessing: not the text of one"),
+    ("jaxml.preprocessing", '{"size": -1}', "Preprocessing: not the text of one"),
+    ("jaxml.preprocessing", '{"size": 100000000, "resize": null}', "size must lie between 1 and 16384"),
+    ("jaxml.preprocessing", '{"labels": ["cat", "dog"]}', "has 2 labels for 5 classes"),
+    ("jaxml.config", "{", r"its jaxml\.config is no JSON"),
+    ("jaxml.config", "[1]", r"its jaxml\.config must be an object of variant, padding, activation, eps, it is \[1\]"),
+    ("jaxml.config", '{"eps": "x"}', r"its jaxml\.config must be an object"),
+    ("jaxml.config", '{"depth": 3}', r"its jaxml\.config must be an object"),
+]
+
+
+@pytest.mark.parametrize(("key", "text", "message"), LIES)
+def test_metadata_that_lies(key, text, message, tmp_path):
+    path = files.as_safetensors(tmp_path / "w.safetensors", arrays_of(tiny()), {key: text})
+    with pytest.raises(ValueError, match=rf"^load_weights: .*w\.safetensors.*{message}"):
+        models.load_weights(tiny(), path)
+
+
+def test_labels_stay_behind_with_the_head(tmp_path):
+    metadata = {"jaxml.preprocessing": '{"labels": ["a", "b", "c", "d"]}'}
+    path = files.as_safetensors(tmp_path / "w.safetensors", arrays_of(tiny()), metadata)
+    model = tiny()
+    models.load_weights(model, path, ignore="head.*")
+    assert model.preprocessing == models.Preprocessing()

@@ -30,6 +30,12 @@ class Classifier:
                 f"predict: {weights} do not say how an image is prepared for {name}; set model.preprocessing and save "
                 f"them with models.save_weights"
             )
+        takes = getattr(model.config, "in_channels", preprocessing.depth)  # type: ignore[attr-defined]
+        if preprocessing.depth != takes:
+            raise ValueError(
+                f"predict: {weights} prepare images of {preprocessing.depth} channels ({preprocessing.channels}), "
+                f"{name} takes {takes}"
+            )
         self.preprocessing: models.Preprocessing = preprocessing
         self.num_classes: int = model.config.num_classes  # type: ignore[attr-defined]
         self.labels = preprocessing.labels

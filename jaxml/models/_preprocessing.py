@@ -3,15 +3,18 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from math import isfinite
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from jaxml.functional._checks import check_choice, check_positive
+from jaxml.functional._checks import check_choice, check_positive, check_within
 from jaxml.models._extras import require
 
 _CHANNELS = {"RGB": "RGB", "BGR": "RGB", "L": "L"}
+_LARGEST = 16384  # side of a square: what a file of weights says may be a lie that fills the memory
 _INTERPOLATIONS = ("bilinear", "bicubic", "nearest", "lanczos")
 
 
@@ -51,31 +54,36 @@ class Preprocessing:
     def __post_init__(self):
         f = "Preprocessing"
         check_positive(f, "size", (self.size,))
+        check_within(f, "size", self.size, 1, _LARGEST)
         check_choice(f, "channels", self.channels, _CHANNELS)
         check_choice(f, "interpolation", self.interpolation, _INTERPOLATIONS)
         if self.resize is not None and not (isinstance(self.resize, int) and self.resize >= self.size):
             raise ValueError(f"{f}: resize must be at least size, {self.size}, got {self.resize}")
         for name in ("mean", "std"):
-            if len(getattr(self, name)) != self._depth:
-                raise ValueError(
-                    f"{f}: {name} must have {self._depth} numbers for {self.channels}, got {getattr(self, name)}"
-                )
+            numbers = getattr(self, name)
+            if len(numbers) != self.depth or not all(isinstance(x, Real) and isfinite(x) for x in numbers):
+                raise ValueError(f"{f}: {name} must have {self.depth} numbers for {self.channels}, got {numbers}")
+        if self.labels is not None and (
+            isinstance(self.labels, str) or not all(isinstance(name, str) for name in self.labels)
+        ):
+            raise ValueError(f"{f}: labels must be a tuple of names, got {self.labels!r:.80}")
         if not self.scale > 0 or not all(s > 0 for s in self.std):
             raise ValueError(f"{f}: scale and std must be positive, got {self.scale} and {self.std}")
 
     @property
-    def _depth(self) -> int:
+    def depth(self) -> int:
+        """Channels of what comes out."""
         return 1 if self.channels == "L" else 3
 
     def __call__(self, images: Any) -> np.ndarray:
         listed = images if isinstance(images, Sequence) and not isinstance(images, str | bytes) else [images]
         if not listed:
-            return np.zeros((0, self.size, self.size, self._depth), np.float32)
+            return np.zeros((0, self.size, self.size, self.depth), np.float32)
         return np.stack([self._one(image) for image in listed])
 
     def _one(self, image: Any) -> np.ndarray:
         opened = _opened(image, _CHANNELS[self.channels])
-        pixels = np.asarray(self._square(opened), np.float32).reshape(self.size, self.size, self._depth)
+        pixels = np.asarray(self._square(opened), np.float32).reshape(self.size, self.size, self.depth)
         pixels = pixels[..., ::-1] if self.channels == "BGR" else pixels
         mean, std = np.asarray(self.mean, np.float32), np.asarray(self.std, np.float32)
         return (pixels / np.float32(self.scale) - mean) / std
@@ -113,7 +121,7 @@ class Preprocessing:
                 raise ValueError(f"its entries must be of {', '.join(sorted(known))}")
             lists = {name: tuple(value) for name, value in found.items() if isinstance(value, list)}
             return cls(**{**found, **lists})
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"Preprocessing: not the text of one: {error}") from error
 
 

@@ -1,7 +1,7 @@
 """`load_weights`: the arrays of a file into a model."""
 
-import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from jaxml.models._weights._layouts import FROM
 from jaxml.models._weights._naming import Naming, mismatched, namings, option, recognised, sized
 from jaxml.models._weights._read import read, read_metadata
 from jaxml.models._weights._report import WeightsReport
-from jaxml.models._weights._save import arithmetic
+from jaxml.models._weights._save import arithmetic, saved_arithmetic
 
 # Counters and the like, which no model of ours has and none misses.
 _BOOKKEEPING = ("*.num_batches_tracked", "*/ExponentialMovingAverage", "global_step", "top_level_model_weights/*")
@@ -68,10 +68,10 @@ def assign(
     if naming is None:
         raise ValueError(_unknown(model, ours, arrays, source))
     _check_variant(model, naming, metadata, source)
-    preprocessing = _preprocessing(model, naming, metadata)
     report, values = _fitted(ours, arrays, naming, patterns)
     if strict and not report.ok:
         raise ValueError(f"load_weights: {source} does not fit {type(model).__name__}; nothing was changed.\n{report}")
+    preprocessing = _preprocessing(model, naming, metadata, source, whole=strict and not patterns)
     for entry, value in values:
         entry.variable[...] = jnp.asarray(value, entry.variable[...].dtype)
     if preprocessing is not None:
@@ -79,10 +79,23 @@ def assign(
     return report
 
 
-def _preprocessing(model: Any, naming: Naming, metadata: Mapping[str, str]) -> Preprocessing | None:
-    if "jaxml.preprocessing" in metadata:
-        return Preprocessing.from_json(metadata["jaxml.preprocessing"])
-    return None if naming.preprocessing is None else sized(naming.preprocessing, model)
+def _preprocessing(
+    model: Any, naming: Naming, metadata: Mapping[str, str], source: str, *, whole: bool
+) -> Preprocessing | None:
+    """What the weights expect of an image. Labels that are not one a class stay behind with a head that was left out;
+    of weights that are used as a `whole` they are an error."""
+    if "jaxml.preprocessing" not in metadata:
+        return None if naming.preprocessing is None else sized(naming.preprocessing, model)
+    try:
+        found = Preprocessing.from_json(metadata["jaxml.preprocessing"])
+    except ValueError as error:
+        raise ValueError(f"load_weights: {source}: {error}") from error
+    classes = getattr(getattr(model, "config", None), "num_classes", None)
+    if found.labels is None or classes in (None, len(found.labels)):
+        return found
+    if whole:
+        raise ValueError(f"load_weights: {source} has {len(found.labels)} labels for {classes} classes")
+    return replace(found, labels=None)
 
 
 def _fitted(
@@ -138,8 +151,9 @@ def without_prefix(model: nnx.Module, ours: list[Entry], arrays: Mapping[str, np
 def _check_variant(model: Any, naming: Naming, metadata: Mapping[str, str], source: str) -> None:
     """The weights compute something else under other paddings, epsilons or activations, without any shape telling."""
     config = getattr(model, "config", None)
-    if "jaxml.config" in metadata:
-        saved, ours = json.loads(metadata["jaxml.config"]), arithmetic(config)
+    saved = saved_arithmetic(metadata, source)
+    if saved is not None:
+        ours = arithmetic(config)
         wrong = {name: value for name, value in saved.items() if ours.get(name, value) != value}
         whose = "was saved from a model"
     else:

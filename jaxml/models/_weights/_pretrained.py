@@ -1,6 +1,5 @@
 """Models made for a file of weights."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from jaxml.models._weights._layers import Entry, entries
 from jaxml.models._weights._load import assign, matches, without_prefix
 from jaxml.models._weights._naming import Naming, recognised
 from jaxml.models._weights._read import read, read_metadata
+from jaxml.models._weights._save import saved_arithmetic
 from jaxml.nn._bridge import partly
 
 
@@ -33,8 +33,8 @@ def opened(weights: str | Path) -> Source:
 
 def options_for(source: Source, build: Callable[[nnx.Rngs], nnx.Module]) -> dict[str, Any]:
     """The options with which `build`'s model must be made for these weights; nothing is allocated."""
-    if "jaxml.config" in source.metadata:
-        saved = json.loads(source.metadata["jaxml.config"])
+    saved = saved_arithmetic(source.metadata, str(source.path))
+    if saved is not None:
         return {name: tuple(v) if isinstance(v, list) else v for name, v in saved.items()}
     naming = _recognised(source, build)[0]
     return {} if naming is None else dict(naming.needs)

@@ -1,6 +1,7 @@
 """`save_weights`: a model's arrays as safetensors."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,13 @@ from jaxml.models._weights._layers import entries
 from jaxml.models._weights._layouts import to_torch
 from jaxml.models._weights._naming import Naming, mismatched, namings, option
 
-# Options under which the same arrays compute something else.
-ARITHMETIC = ("variant", "padding", "activation", "eps")
+# Options under which the same arrays compute something else, and what JSON may have for them.
+ARITHMETIC: dict[str, tuple[type, ...]] = {
+    "variant": (str,),
+    "padding": (str, int, list),
+    "activation": (str,),
+    "eps": (int, float),
+}
 
 
 def save_weights(model: nnx.Module, path: str | Path) -> None:
@@ -56,6 +62,25 @@ def arithmetic(config: Any) -> dict[str, Any]:
     """The options of a configuration without which weights are worth nothing, as JSON has them."""
     found = {name: option(config, name) for name in ARITHMETIC if hasattr(config, name)}
     return json.loads(json.dumps(found, default=str))
+
+
+def saved_arithmetic(metadata: Mapping[str, str], source: str) -> dict[str, Any] | None:
+    """What `save_weights` wrote of `arithmetic` into the file called `source`; None where it says nothing.
+
+    Errors: ValueError for anything that `save_weights` would not have written.
+    """
+    if "jaxml.config" not in metadata:
+        return None
+    try:
+        saved = json.loads(metadata["jaxml.config"])
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"load_weights: {source}: its jaxml.config is no JSON: {error}") from error
+    if not isinstance(saved, dict) or not all(
+        value is None or isinstance(value, ARITHMETIC.get(name, ())) for name, value in saved.items()
+    ):
+        known = ", ".join(ARITHMETIC)
+        raise ValueError(f"load_weights: {source}: its jaxml.config must be an object of {known}, it is {saved!r:.80}")
+    return saved
 
 
 def _torch_naming(model: Any) -> Naming | None:
