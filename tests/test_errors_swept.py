@@ -1,6 +1,8 @@
 """Bad input, swept over all that is public: the same mistake is the same kind of error everywhere."""
 
 import inspect
+import itertools
+import typing
 from functools import partial
 
 import jax
@@ -95,6 +97,58 @@ def test_rate_that_is_no_probability(name, rate, rng):
 def test_smoothing_that_is_no_probability(name, share, rng):
     with pytest.raises(ValueError, match=f"^{name}: label_smoothing must lie"):
         call(name, arguments(name, rng) | {"label_smoothing": share})
+
+
+def required(name):
+    """The arrays that a function cannot do without."""
+    parameters = inspect.signature(getattr(F, name)).parameters
+    given = arguments(name, np.random.default_rng(0))
+    optional = {n for n, p in parameters.items() if type(None) in typing.get_args(p.annotation)}
+    return [n for n, a in given.items() if isinstance(a, jax.Array) and n not in {*optional, "key"}]
+
+
+ALL_CASES = sorted({*CASES} & {*F.__all__})
+
+
+@pytest.mark.parametrize("name", ALL_CASES)
+def test_what_is_no_array(name, rng):
+    """`None`, which an optional array may be, and what is no array at all."""
+    given = arguments(name, rng)
+    for which, wrong in itertools.product(required(name), (None, "x", 3.5, object())):
+        with pytest.raises(
+            TypeError, match=f"^{name}: {which} must be (an array( of [a-z]+)?|an integer array|integers), got"
+        ):
+            call(name, given | {which: wrong})
+
+
+def options(name, kind):
+    """The options of a function that are numbers, or flags."""
+    parameters = inspect.signature(getattr(F, name)).parameters.values()
+    return [p.name for p in parameters if p.annotation in kind and p.kind is p.KEYWORD_ONLY]
+
+
+@pytest.mark.parametrize("name", [n for n in ALL_CASES if options(n, [float])])
+def test_option_that_is_no_number(name, rng):
+    given = arguments(name, rng)
+    for option, wrong in itertools.product(options(name, [float]), (None, "x", (), {}, jnp.ones(3))):
+        with pytest.raises((TypeError, ValueError), match=f"^{name}: {option} must"):
+            call(name, given | {option: wrong})
+
+
+@pytest.mark.parametrize("name", [n for n in ALL_CASES if options(n, [bool])])
+def test_flag_that_is_neither_true_nor_false(name, rng):
+    """The word "false" would count as True."""
+    given = arguments(name, rng)
+    for flag, wrong in itertools.product(options(name, [bool]), ("false", None, 2.0, jnp.ones(3))):
+        with pytest.raises(TypeError, match=f"^{name}: {flag} must be True or False, got"):
+            call(name, given | {flag: wrong})
+
+
+@pytest.mark.parametrize("name", having("ignore_index"))
+def test_ignored_class_that_is_no_integer(name, rng):
+    for wrong in ("x", 1.5, True, (1, 2)):
+        with pytest.raises(TypeError, match=f"^{name}: ignore_index must be an integer or None, got"):
+            call(name, arguments(name, rng) | {"ignore_index": wrong})
 
 
 PROBABILITIES = [

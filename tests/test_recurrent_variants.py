@@ -151,5 +151,7 @@ def test_errors_of_the_normalised_lstm():
         F.layer_norm_lstm(x, *w, h0=jnp.ones((2, H)))
     with pytest.raises(ValueError, match=r"^layer_norm_lstm: lengths must lie between 0 and the 7 steps of x, got 8"):
         F.layer_norm_lstm(x, *w, lengths=jnp.array([1, 8, 2]))
+    with pytest.raises(ValueError, match=r"^layer_norm_lstm: eps must be finite and above 0, got 0"):
+        F.layer_norm_lstm(x, *w, eps=0.0)
     with pytest.raises(ValueError, match=r"^layer_norm_lstm_cell: the shape of b must be \(16,\), got \(4,\)"):
         F.layer_norm_lstm_cell(x[:, 0], jnp.ones((B, H)), jnp.ones((B, H)), *w[:2], w[5], *w[3:])

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from jaxml.functional._activation_curves import algebraic_rectifier, exponential_unit, in_wide, normal_gate
 from jaxml.functional._activation_parts import check_real, check_slopes, clamp, gated, per_channel
-from jaxml.functional._checks import check_above, check_float
+from jaxml.functional._checks import check_above, check_flags, check_float
 from jaxml.functional._dtypes import wide
 
 
@@ -109,6 +109,7 @@ def gelu(x: Float[Array, "..."], *, approximate: bool = True) -> Float[Array, ".
     [-0.0, 0.0, inf]
     """
     check_float("gelu", x=x)
+    check_flags("gelu", approximate=approximate)
     if approximate:
         return gated(x, _normal_gate, 30.0)
     return in_wide(normal_gate, x)

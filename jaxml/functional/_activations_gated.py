@@ -8,7 +8,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from jaxml.functional._activations import gelu, silu
-from jaxml.functional._checks import check_equal, check_float
+from jaxml.functional._checks import check_equal, check_flags, check_float
 
 
 def _halves(function: str, x: Array, axis: int) -> tuple[Array, Array]:
@@ -48,6 +48,7 @@ def geglu(x: Float[Array, "..."], *, axis: int = -1, approximate: bool = True) -
     >>> geglu(jnp.array([3.0, 4.0, 0.0, -jnp.inf])).tolist()
     [0.0, -0.0]
     """
+    check_flags("geglu", approximate=approximate)
     a, b = _halves("geglu", x, axis)
     return a * gelu(b, approximate=approximate)
 

@@ -117,7 +117,8 @@ def _adaptive_max(name: str, x: Array, output_size: Size) -> Array:
 
 
 def _sizes(name: str, x: Array, output_size: Size) -> tuple[int, ...]:
-    spatial = x.shape[1 : 1 + spatial_axes(name, x)]
+    spatial_axes(name, x)
+    spatial = x.shape[1:-1]
     check_positive(name, "the spatial size of x", spatial)
     asked = output_size if isinstance(output_size, Sequence) else (output_size,) * len(spatial)
     check_equal(name, "the number of entries of output_size", len(asked), len(spatial))

@@ -6,7 +6,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from jaxml.functional._checks import check_choice, check_equal, check_float, check_rank, check_within
+from jaxml.functional._checks import (
+    check_choice,
+    check_equal,
+    check_flags,
+    check_float,
+    check_number,
+    check_rank,
+    check_within,
+)
 from jaxml.functional._dropout import checked_key, dropout
 from jaxml.functional._dtypes import wide
 from jaxml.functional._linear import linear
@@ -48,8 +56,11 @@ def dot_product_attention(
     [1.0, 2.0]
     """
     name = "dot_product_attention"
-    check_float(name, queries=queries, keys=keys, values=values, bias=bias)
+    check_float(name, {"bias": bias}, queries=queries, keys=keys, values=values)
     check_choice(name, "implementation", implementation, (None, "xla", "cudnn"))
+    check_flags(name, causal=causal)
+    if scale is not None:
+        check_number(name, "scale", scale)
     _check_heads(name, queries, keys, values)
     where, bias = _masks(name, queries, keys, where, bias)
     return attend(None, queries, keys, values, where, bias, causal, scale, 0.0, implementation)
@@ -98,7 +109,7 @@ def multi_head_attention(
     arrays = {"queries": queries, "keys": keys, "values": values}
     weights = {"w_q": w_q, "w_k": w_k, "w_v": w_v, "w_o": w_o}
     biases = {"b_q": b_q, "b_k": b_k, "b_v": b_v, "b_o": b_o}
-    check_float(name, **arrays, **weights, **biases, bias=bias)
+    check_float(name, {**biases, "bias": bias}, **arrays, **weights)
     for label, x in arrays.items():
         check_rank(name, label, x, 3, "(B, T, E)")
     for label, w in weights.items():
@@ -112,17 +123,18 @@ def multi_head_attention(
     if isinstance(heads, bool) or not isinstance(heads, int) or heads < 1 or w_o.shape[0] % heads:
         raise ValueError(f"{name}: heads must divide the {w_o.shape[0]} features of the projections, got {heads}")
     check_within(name, "rate", rate, 0, 1)
+    check_flags(name, causal=causal, train=train)
     if train and rate > 0:
         key = checked_key(name, key)
 
     def split(x: Array) -> Array:
-        return x.reshape(*x.shape[:2], heads, -1)
+        return x.reshape(*x.shape[:2], heads, x.shape[2] // heads)
 
     q, k, v = split(linear(queries, w_q, b_q)), split(linear(keys, w_k, b_k)), split(linear(values, w_v, b_v))
     _check_heads(name, q, k, v)
     where, bias = _masks(name, q, k, where, bias)
     y = attend(key, q, k, v, where, bias, causal, None, rate if train else 0.0, None)
-    return linear(y.reshape(*y.shape[:2], -1), w_o, b_o)
+    return linear(y.reshape(*y.shape[:2], w_o.shape[0]), w_o, b_o)
 
 
 def _check_heads(name: str, queries: Array, keys: Array, values: Array) -> None:

@@ -70,7 +70,7 @@ def luong_attention(
     [1.0]
     """
     name = "luong_attention"
-    check_float(name, queries=queries, keys=keys, values=values, w=w)
+    check_float(name, {"w": w}, queries=queries, keys=keys, values=values)
     _check_sequences(name, queries, keys, values)
     if w is not None:
         check_equal(name, "the shape of w", tuple(w.shape), (queries.shape[-1], keys.shape[-1]))

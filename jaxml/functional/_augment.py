@@ -1,6 +1,7 @@
 """Augmentation by mixing examples, and by erasing squares of them."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -8,7 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxml.functional._checks import check_above, check_equal, check_float, check_positive, check_rank, check_within
+from jaxml.functional._checks import (
+    check_above,
+    check_equal,
+    check_flags,
+    check_float,
+    check_number,
+    check_positive,
+    check_rank,
+    check_within,
+)
 from jaxml.functional._dropout import checked_key
 from jaxml.functional._dtypes import wide, wide_dtype
 from jaxml.functional._explicit import along
@@ -107,9 +117,10 @@ def cutout(
     """
     check_float("cutout", x=x)
     check_rank("cutout", "x", x, 4, "(N, H, W, C)")
-    sides = (window, window) if isinstance(window, int) else tuple(window)
+    sides = tuple(window) if isinstance(window, Sequence) else (window, window)
     check_positive("cutout", "window", sides)
     check_equal("cutout", "the length of window", len(sides), 2)
+    check_number("cutout", "value", value)
     keys = jax.random.split(checked_key("cutout", key))
     inside = jnp.ones((1, 1, 1, 1), bool)
     for size, length, k, shape in zip(x.shape[1:3], sides, keys, ((1, -1, 1, 1), (1, 1, -1, 1)), strict=True):
@@ -145,6 +156,7 @@ def dropblock2d(
     n, h, w, c = x.shape
     if window > min(h, w):
         raise ValueError(f"{name}: window must not exceed the image, got {window} (x: {tuple(x.shape)})")
+    check_flags(name, train=train)
     if not train or rate == 0:
         return x
     key = checked_key(name, key)

@@ -1,12 +1,15 @@
 """Batch normalisation as a pure function of the running statistics."""
 
+import math
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
 from jaxml.functional._channels import as_rows, per_channel
-from jaxml.functional._checks import check_equal, check_float
+from jaxml.functional._checks import check_equal, check_flags, check_float, is_number
 from jaxml.functional._dtypes import wide, wide_dtype
 
 
@@ -64,15 +67,15 @@ def checked_operands(
 ) -> tuple[Array, Array]:
     """Everything checked; scale and bias in the dtype of the arithmetic, 1 and 0 where they are None."""
     check_float(f, x=x)
-    check_float(f, mean=mean, var=var, scale=scale, bias=bias)
+    check_float(f, {"scale": scale, "bias": bias}, mean=mean, var=var)
     if x.ndim < 2:
         raise ValueError(f"{f}: x must have at least 2 axes (..., C), got {x.ndim} (x: {tuple(x.shape)})")
     for name, a in {"mean": mean, "var": var, "scale": scale, "bias": bias}.items():
         if a is not None:
             check_equal(f, f"the shape of {name}", tuple(a.shape), (x.shape[-1],), x=x)
-    if not 0 <= momentum <= 1:
+    if not is_number(momentum) or not 0 <= momentum <= 1:
         raise ValueError(f"{f}: momentum must lie in [0, 1], got {momentum}")
-    if not eps > 0:
+    if not is_number(eps) or not 0 < eps < math.inf:
         raise ValueError(f"{f}: eps must be positive, got {eps}")
     dtype = wide_dtype(x.dtype)
     scale = jnp.ones_like(mean, dtype) if scale is None else scale.astype(dtype)
@@ -87,11 +90,14 @@ def new_statistics(
 
     In training they are the rows' own. Backpropagation needs only the rows, which the layer before keeps anyway.
     """
+    check_flags(f, train=train)
     if not train:
         dtype = wide_dtype(rows.dtype)
         return (mean.astype(dtype), var.astype(dtype)), mean, var
     if rows.size == 0:
         raise ValueError(f"{f}: training needs at least one example, got an empty x")
+    if axis_name is not None:
+        _check_bound(f, axis_name)
     wide_rows = wide(rows)
     mu = _mean(wide_rows, axis_name)
     # Rematerialised, or the centred rows would be kept for the backward pass beside them.
@@ -109,6 +115,16 @@ def normalised(rows: Array, mean: Array, var: Array, scale: Array, bias: Array, 
 
 def _blend(old: Array, new: Array, momentum: float) -> Array:
     return (momentum * wide(old) + (1 - momentum) * lax.stop_gradient(new)).astype(old.dtype)
+
+
+def _check_bound(f: str, axis_name: Any) -> None:
+    """A number would be an axis of the array for `pmean`."""
+    if not isinstance(axis_name, str):
+        raise TypeError(f"{f}: axis_name must be a string or None, got {axis_name!r}")
+    try:
+        lax.axis_size(axis_name)
+    except NameError as error:
+        raise ValueError(f"{f}: no axis is called {axis_name!r} here, as one of jax.vmap or shard_map is") from error
 
 
 def _mean(rows: Array, axis_name: str | None) -> Array:

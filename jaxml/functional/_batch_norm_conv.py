@@ -59,6 +59,11 @@ def batch_norm_conv(
     (1, 4, 4, 3)
     """
     f = "batch_norm_conv"
+    for option, value in {"activation": activation, "conv": conv}.items():
+        if not callable(value):
+            raise TypeError(f"{f}: {option} must be a function, got {type(value).__name__}")
+    if not isinstance(scope, str | None):
+        raise TypeError(f"{f}: scope must be a string or None, got {scope!r}")
     named = nullcontext if scope is None else partial(jax.named_scope, scope)
     with named():
         scale, bias = checked_operands(f, x, mean, var, scale, bias, momentum, eps)

@@ -26,7 +26,7 @@ def bilinear(
     [63.0]
     """
     name = "bilinear"
-    check_float(name, x1=x1, x2=x2, w=w, b=b)
+    check_float(name, {"b": b}, x1=x1, x2=x2, w=w)
     check_rank(name, "w", w, 3, "(I, J, O)")
     for label, x, size in (("x1", x1, w.shape[0]), ("x2", x2, w.shape[1])):
         if x.ndim == 0:

@@ -2,7 +2,7 @@
 while tracing and cost nothing in compiled code; only `check_probabilities` reads values, where there are any."""
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from numbers import Real
 from typing import Any
@@ -17,13 +17,13 @@ def _describe(arrays: dict[str, Any]) -> str:
     return ", ".join(f"{name}: {tuple(a.shape)}" for name, a in arrays.items() if a is not None)
 
 
-def check_float(function: str, **arrays: Any) -> None:
-    """All given arrays are floating point and share one dtype; `None` is passed over.
+def check_float(function: str, optional: Mapping[str, Any] | None = None, /, **arrays: Any) -> None:
+    """All arrays are floating point and share one dtype; those that are optional may be `None`.
 
     Python numbers have no shape or dtype of their own and are refused, as are integer arrays: an integer image fed to
     a convolution is nearly always one that was not normalised.
     """
-    given = {name: a for name, a in arrays.items() if a is not None}
+    given = arrays | {name: a for name, a in (optional or {}).items() if a is not None}
     for name, a in given.items():
         if not hasattr(a, "dtype") or not hasattr(a, "shape"):
             raise TypeError(f"{function}: {name} must be an array, got {type(a).__name__}")
@@ -37,7 +37,7 @@ def check_float(function: str, **arrays: Any) -> None:
 
 def check_rank(function: str, name: str, array: jax.Array, rank: int | Collection[int], form: str) -> None:
     """`array` has `rank` axes (or one of several ranks); `form` spells them, for example `(N, H, W, C)`."""
-    if not hasattr(array, "ndim"):  # `None` for an array that is not optional: `check_float` passes it over
+    if not hasattr(array, "ndim"):
         raise TypeError(f"{function}: {name} must be an array, got {type(array).__name__}")
     ranks = (rank,) if isinstance(rank, int) else tuple(rank)
     if array.ndim not in ranks:
@@ -68,9 +68,29 @@ def check_positive(function: str, name: str, values: Sequence[int]) -> None:
         raise ValueError(f"{function}: {name} must be positive integers, got {tuple(values)}")
 
 
+def is_number(value: Any) -> bool:
+    """Whether it can be compared while tracing; so can an array without axes that is not traced."""
+    return isinstance(value, Real) or (
+        isinstance(value, jax.Array | np.ndarray) and value.ndim == 0 and not isinstance(value, Tracer)
+    )
+
+
+def check_number(function: str, name: str, value: Any) -> None:
+    """A static number, whatever it is."""
+    if not is_number(value):
+        raise ValueError(f"{function}: {name} must be a number known while tracing, got {value}")
+
+
+def check_flags(function: str, **flags: Any) -> None:
+    """Each option is True or False: a word, say "false", would count as True."""
+    for name, value in flags.items():
+        if not isinstance(value, bool | np.bool_):
+            raise TypeError(f"{function}: {name} must be True or False, got {value!r}")
+
+
 def check_within(function: str, name: str, value: float, low: float, high: float = math.inf) -> None:
     """A static number lies between `low` and `high`, both included; NaN does not."""
-    if not low <= value <= high:
+    if not is_number(value) or not low <= value <= high:
         wanted = f"be at least {low}" if high == math.inf else f"lie between {low} and {high}"
         raise ValueError(f"{function}: {name} must {wanted}, got {value}")
 

@@ -1,6 +1,7 @@
 """What the losses over classes share: the class axis, integer labels, masks, class weights, log probabilities."""
 
 from functools import partial
+from numbers import Integral
 from typing import Any
 
 import jax
@@ -68,10 +69,14 @@ def blanked(x: Array, positions: Array | None, axis: int) -> Array:
     return x if positions is None else jnp.where(jnp.expand_dims(positions, axis), x, 0)
 
 
-def not_ignored(labels: Array, ignore_index: int | None, where: Array | None, axis: int = -1) -> Array | None:
+def not_ignored(
+    name: str, labels: Array, ignore_index: int | None, where: Array | None, axis: int = -1
+) -> Array | None:
     """`where`, of the labels' shape or with the class axis too, without the labels that are `ignore_index`."""
     if ignore_index is None:
         return where
+    if isinstance(ignore_index, bool) or not isinstance(ignore_index, Integral):
+        raise TypeError(f"{name}: ignore_index must be an integer or None, got {ignore_index!r}")
     kept = labels != ignore_index
     if where is None:
         return kept

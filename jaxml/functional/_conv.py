@@ -136,7 +136,7 @@ def convolve(f, form, x, w, b, stride, padding, dilation, groups, implementation
 def check_operands(f: str, form: str, x: Any, w: Any, b: Any, groups: int) -> None:
     """Ranks, dtypes and channels of a convolution of `x`, whose axes are `form`, with kernels `(*k, C/groups, O)`."""
     n_spatial = form.count(",") - 1
-    check_float(f, x=x, w=w, b=b)
+    check_float(f, {"b": b}, x=x, w=w)
     check_rank(f, "x", x, n_spatial + 2, form)
     check_rank(f, "w", w, n_spatial + 2, f"({', '.join(['k'] * n_spatial)}, C_in/groups, C_out)")
     check_positive(f, "groups", (groups,))

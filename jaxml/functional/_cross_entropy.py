@@ -107,7 +107,7 @@ def softmax_cross_entropy_with_integer_labels(
     check_class_weights(name, logits, axis, class_weights)
     check_mask(name, logits, axis, where)
     check_within(name, "label_smoothing", label_smoothing, 0, 1)
-    classes, positions = split_mask(not_ignored(labels, ignore_index, where, axis), logits.ndim, axis)
+    classes, positions = split_mask(not_ignored(name, labels, ignore_index, where, axis), logits.ndim, axis)
     labels, x = labels.astype(jnp.int32), blanked(logits, positions, axis)
     if classes is None:
         loss = _integer(x, labels, axis, class_weights, label_smoothing)
@@ -154,7 +154,7 @@ def nll_loss(
     check_where(name, where)
     if where is not None:
         check_equal(name, "the shape of where", tuple(where.shape), want, log_probabilities=x, where=where)
-    labels, positions = labels.astype(jnp.int32), not_ignored(labels, ignore_index, where)
+    labels, positions = labels.astype(jnp.int32), not_ignored(name, labels, ignore_index, where)
     loss = -finite(wide(at_labels(x, labels, axis)))
     if class_weights is not None:
         loss = loss * jnp.take(wide(class_weights), labels, mode="clip")

@@ -119,5 +119,5 @@ def _check(
     for what, array in {"lengths": lengths, "label_lengths": label_lengths, "where": where}.items():
         if array is not None:
             check_equal(name, f"the shape of {what}", tuple(array.shape), (n,), logits=logits)
-    if not isinstance(blank, int) or not 0 <= blank < classes:
+    if isinstance(blank, bool) or not isinstance(blank, int) or not 0 <= blank < classes:
         raise ValueError(f"{name}: blank must be one of the {classes} classes, got {blank} (logits: {logits.shape})")

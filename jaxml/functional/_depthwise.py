@@ -57,7 +57,7 @@ def depthwise_conv2d(
     (1, 3, 3, 4)
     """
     f = "depthwise_conv2d"
-    check_float(f, x=x, w=w, b=b)
+    check_float(f, {"b": b}, x=x, w=w)
     check_rank(f, "x", x, 4, "(N, H, W, C)")
     check_rank(f, "w", w, 4, "(kh, kw, 1, C*multiplier)")
     check_equal(f, "axis 2 of w", w.shape[2], 1, x=x, w=w)
@@ -107,7 +107,7 @@ def separable_conv2d(
     >>> separable_conv2d(jnp.ones((1, 5, 5, 2)), jnp.ones((3, 3, 1, 2)), jnp.ones((2, 7))).shape
     (1, 5, 5, 7)
     """
-    check_float("separable_conv2d", x=x, w_depthwise=w_depthwise, w_pointwise=w_pointwise, b=b)
+    check_float("separable_conv2d", {"b": b}, x=x, w_depthwise=w_depthwise, w_pointwise=w_pointwise)
     y = depthwise_conv2d(
         x, w_depthwise, stride=stride, padding=padding, dilation=dilation, implementation=implementation
     )

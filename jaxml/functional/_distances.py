@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxml.functional._checks import check_above, check_equal, check_float, check_within
+from jaxml.functional._checks import check_above, check_equal, check_float, check_within, is_number
 from jaxml.functional._dtypes import wide
 from jaxml.functional._explicit import along
 from jaxml.functional._guarded import guarded
@@ -40,7 +40,7 @@ def normalize(
     """
     check_float("normalize", x=x)
     axis = _axis("normalize", x, axis)
-    if not order > 0:
+    if not is_number(order) or not order > 0:
         raise ValueError(f"normalize: order must be above 0, got {order}")
     check_above("normalize", "eps", eps, 0)
     return unit(wide(x), axis, order, eps).astype(x.dtype)

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from jaxml.functional._checks import check_equal, check_probabilities
+from jaxml.functional._checks import check_equal, check_flags, check_probabilities
 from jaxml.functional._classes import class_axis, without
 from jaxml.functional._dtypes import wide
 from jaxml.functional._kinks import above_zero, absolute, at_least
@@ -37,6 +37,7 @@ def kl_divergence(
     0.6931
     """
     name = "kl_divergence"
+    check_flags(name, log_targets=log_targets)
     axis = _checked(name, axis, where, log_predictions=log_predictions, targets=targets)
     q, t = _kept(wide(log_predictions), axis, where), _kept(wide(targets), axis, where)
     if not log_targets:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxml.functional._checks import check_float, check_rank, check_some_axis, check_within
+from jaxml.functional._checks import check_flags, check_float, check_rank, check_some_axis, check_within
 
 
 def checked_key(function: str, key: Any) -> Array:
@@ -32,6 +32,7 @@ def _dropout(function: str, key: Any, x: Array, shape: tuple[Any, ...], rate: fl
     A dimension of `shape` is an integer, or `jax.export`'s symbol for one.
     """
     check_within(function, "rate", rate, 0, 1)
+    check_flags(function, train=train)
     if not train or rate == 0:
         return x
     key = checked_key(function, key)

@@ -15,6 +15,8 @@ def _checked(function: str, indices: Any, w: Any, padding_index: int | None) -> 
     """`padding_index`, counted from 0."""
     check_float(function, w=w)
     check_rank(function, "w", w, 2, "(V, D)")
+    if w.shape[0] == 0:
+        raise ValueError(f"{function}: w must have at least 1 row (w: {tuple(w.shape)})")
     kind = getattr(indices, "dtype", type(indices).__name__)
     if not hasattr(indices, "dtype") or not jnp.issubdtype(kind, jnp.integer):
         raise TypeError(f"{function}: indices must be an integer array, got {kind}")
@@ -106,7 +108,7 @@ def embedding_bag(
     """
     name = "embedding_bag"
     padding_index = _checked(name, indices, w, padding_index)
-    check_float(name, w=w, weights=weights)
+    check_float(name, {"weights": weights}, w=w)
     check_rank(name, "indices", indices, (1, 2), "(B, L) or (T,)")
     check_choice(name, "mode", mode, ("sum", "mean", "max"))
     if (offsets is None) == (indices.ndim == 1):

@@ -37,8 +37,8 @@ def fold_batch_norm(
     ([[0.5, 2.0]], [-0.5, 1.0])
     """
     f = "fold_batch_norm"
-    check_float(f, w=w, b=b)
-    check_float(f, mean=mean, var=var, scale=scale, bias=bias)
+    check_float(f, {"b": b}, w=w)
+    check_float(f, {"scale": scale, "bias": bias}, mean=mean, var=var)
     if w.ndim == 0:
         raise ValueError(f"{f}: w must have at least 1 axis (..., O), got 0 (w: ())")
     for name, a in {"b": b, "mean": mean, "var": var, "scale": scale, "bias": bias}.items():

@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from jaxml.functional._checks import check_choice, check_equal, check_float, check_positive, check_rank
+from jaxml.functional._checks import check_choice, check_equal, check_flags, check_float, check_positive, check_rank
 from jaxml.functional._dtypes import wide
 from jaxml.functional._padding import to_tuple
 
@@ -35,6 +35,7 @@ def affine_grid(
     """
     f = "affine_grid"
     check_float(f, theta=theta)
+    check_flags(f, align_corners=align_corners)
     check_rank(f, "theta", theta, 3, "(N, n, n + 1)")
     n = theta.shape[1]
     check_choice(f, "the number of coordinates", n, (2, 3))
@@ -85,6 +86,7 @@ def grid_sample(
     """
     f = "grid_sample"
     check_float(f, x=x, grid=grid)
+    check_flags(f, align_corners=align_corners)
     check_rank(f, "x", x, (4, 5), "(N, *spatial, C)")
     check_rank(f, "grid", grid, x.ndim, "(N, *outputs, n)")
     n = x.ndim - 2

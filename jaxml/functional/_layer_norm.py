@@ -1,5 +1,7 @@
 """Normalisation of each vector by its own statistics: the same in training and evaluation, and no state."""
 
+from collections.abc import Sequence
+
 from jaxtyping import Array, Float
 
 from jaxml.functional._checks import check_equal
@@ -75,7 +77,7 @@ def rms_norm(
 
 def _axes(f: str, x: Array, axis: int | tuple[int, ...]) -> tuple[int, ...]:
     """`axis` as sorted numbers from 0."""
-    given = (axis,) if isinstance(axis, int) else tuple(axis)
+    given = tuple(axis) if isinstance(axis, Sequence) else (axis,)
     for a in given:
         if not isinstance(a, int) or not -x.ndim <= a < x.ndim:
             raise ValueError(f"{f}: axis {a} does not exist (x: {tuple(x.shape)})")

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Integer
 
-from jaxml.functional._checks import check_equal, check_float, check_rank
+from jaxml.functional._checks import check_above, check_equal, check_flags, check_float, check_rank
 from jaxml.functional._layer_norm import layer_norm
 from jaxml.functional._recurrence import State, check_lengths, recurrence, zero_padding
 from jaxml.functional._recurrent_cells import check_step, check_weights
@@ -45,7 +45,7 @@ def layer_norm_lstm_cell(
     """
     name = "layer_norm_lstm_cell"
     check_step(name, 4, x, {"h": h, "c": c}, w_ih, w_hh, None, None)
-    _check_scales(name, x, w_hh.shape[0], b, scale_ih, scale_hh, scale_c, bias_c)
+    _check_scales(name, x, w_hh.shape[0], b, scale_ih, scale_hh, scale_c, bias_c, eps)
     return _step(x, h, c, w_ih, w_hh, b, scale_ih, scale_hh, scale_c, bias_c, eps)
 
 
@@ -82,10 +82,11 @@ def layer_norm_lstm(
     ((2, 5, 4), 0.0)
     """
     name = "layer_norm_lstm"
-    check_float(name, x=x, w_ih=w_ih, w_hh=w_hh, b=b, h0=h0, c0=c0)
+    check_float(name, {"h0": h0, "c0": c0}, x=x, w_ih=w_ih, w_hh=w_hh, b=b)
     check_rank(name, "x", x, 3, "(B, T, I)")
     size = check_weights(name, 4, x.shape[2], w_ih, w_hh, None, None)
-    _check_scales(name, x, size, b, scale_ih, scale_hh, scale_c, bias_c)
+    _check_scales(name, x, size, b, scale_ih, scale_hh, scale_c, bias_c, eps)
+    check_flags(name, reverse=reverse)
     for label, state in (("h0", h0), ("c0", c0)):
         if state is not None:
             check_equal(name, f"the shape of {label}", tuple(state.shape), (x.shape[0], size), x=x, w_hh=w_hh)
@@ -124,10 +125,19 @@ def _step(
 
 
 def _check_scales(
-    name: str, x: Array, size: int, b: Array, scale_ih: Array, scale_hh: Array, scale_c: Array, bias_c: Array
+    name: str,
+    x: Array,
+    size: int,
+    b: Array,
+    scale_ih: Array,
+    scale_hh: Array,
+    scale_c: Array,
+    bias_c: Array,
+    eps: float,
 ) -> None:
     given = {"b": b, "scale_ih": scale_ih, "scale_hh": scale_hh, "scale_c": scale_c, "bias_c": bias_c}
     check_float(name, x=x, **given)
+    check_above(name, "eps", eps, 0)
     for label, a in given.items():
         wanted = (size,) if label.endswith("_c") else (4 * size,)
         check_equal(name, f"the shape of {label}", tuple(a.shape), wanted)

@@ -24,7 +24,7 @@ def linear(
     >>> linear(x, w, b).tolist()
     [[1.5, 2.5, 11.5]]
     """
-    check_float("linear", x=x, w=w, b=b)
+    check_float("linear", {"b": b}, x=x, w=w)
     check_rank("linear", "w", w, 2, "(I, O)")
     check_some_axis("linear", x, "(..., I)")
     check_equal("linear", "the last axis of x", x.shape[-1], w.shape[0], x=x, w=w)

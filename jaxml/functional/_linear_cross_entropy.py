@@ -51,7 +51,7 @@ def linear_cross_entropy(
     name = "linear_cross_entropy"
     _check(name, x, w, labels, b, class_weights, where)
     check_within(name, "label_smoothing", label_smoothing, 0, 1)
-    where = not_ignored(labels, ignore_index, where)
+    where = not_ignored(name, labels, ignore_index, where)
     if where is not None:
         x = jnp.where(where[..., None], x, 0)
     classes = w.shape[1]
@@ -81,7 +81,7 @@ def _width(classes: int, rows: int) -> int:
 def _check(
     name: str, x: Array, w: Array, labels: Array, b: Array | None, class_weights: Array | None, where: Array | None
 ) -> None:
-    check_float(name, x=x, w=w, b=b)
+    check_float(name, {"b": b}, x=x, w=w)
     check_rank(name, "w", w, 2, "(I, C)")
     check_some_axis(name, x, "(..., I)")
     check_equal(name, "the last axis of x", x.shape[-1], w.shape[0], x=x, w=w)

@@ -5,7 +5,7 @@ import math
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from jaxml.functional._checks import check_above
+from jaxml.functional._checks import check_above, check_flags
 from jaxml.functional._dtypes import wide
 from jaxml.functional._guarded import guarded
 from jaxml.functional._kinks import absolute, at_least, at_most, clamped
@@ -36,6 +36,7 @@ def gaussian_nll_loss(
     """
     name = "gaussian_nll_loss"
     check_same_shape(name, where, predictions=predictions, targets=targets, variances=variances)
+    check_flags(name, full=full)
     check_above(name, "eps", eps, 0)
     e, v = wide(predictions) - wide(targets), wide(variances)
     if where is not None:
@@ -69,6 +70,7 @@ def poisson_nll_loss(
     [1.0, 0.0]
     """
     name = "poisson_nll_loss"
+    check_flags(name, log_input=log_input, full=full)
     check_same_shape(name, where, predictions=predictions, targets=targets)
     check_above(name, "eps", eps, 0)
     if where is None and log_input and not full:

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from jaxml.functional._checks import check_above, check_equal, check_float, check_within
+from jaxml.functional._checks import check_above, check_equal, check_flags, check_float, check_within
 from jaxml.functional._distances import check_norm, check_vectors, cosine, distance, shifted_difference
 from jaxml.functional._dtypes import wide
 from jaxml.functional._guarded import guarded
@@ -43,6 +43,7 @@ def cosine_embedding_loss(
     """
     name = "cosine_embedding_loss"
     check_vectors(name, x1=x1, x2=x2)
+    check_float(name, x1=x1, targets=targets)
     _check_positions(name, x1, targets, where)
     check_within(name, "margin", margin, -1, 1)
     a, b = _counted(where, x1, x2)
@@ -73,6 +74,7 @@ def contrastive_loss(
     """
     name = "contrastive_loss"
     check_vectors(name, x1=x1, x2=x2)
+    check_float(name, x1=x1, targets=targets)
     _check_positions(name, x1, targets, where)
     check_above(name, "margin", margin, 0)
     if where is None:
@@ -119,7 +121,7 @@ def triplet_margin_loss(
     """
     name = "triplet_margin_loss"
     check_norm(name, order, eps)
-    _check_triplet(name, anchors, positives, negatives, margin, where)
+    _check_triplet(name, anchors, positives, negatives, margin, swap, where)
     options = {"margin": margin, "order": order, "eps": eps, "swap": swap}
     if where is None and order == 2:
         loss = guarded(_plain_triplet, _own_triplet, anchors, positives, negatives, **options)
@@ -170,7 +172,7 @@ def triplet_margin_with_distance_loss(
     name = "triplet_margin_with_distance_loss"
     if not callable(distance):
         raise TypeError(f"{name}: distance must be a function of two arrays, got {type(distance).__name__}")
-    _check_triplet(name, anchors, positives, negatives, margin, where)
+    _check_triplet(name, anchors, positives, negatives, margin, swap, where)
     a, p, n = _counted(where, anchors, positives, negatives)
     shape = jax.eval_shape(distance, a, p).shape
     check_equal(name, "the shape of a distance", tuple(shape), tuple(a.shape[:-1]), anchors=anchors)
@@ -192,7 +194,8 @@ def _triplet(
     return mean_per_example(clamped(margin + near - far), where)
 
 
-def _check_triplet(name: str, a: Array, p: Array, n: Array, margin: float, where: Array | None) -> None:
+def _check_triplet(name: str, a: Array, p: Array, n: Array, margin: float, swap: bool, where: Array | None) -> None:
+    check_flags(name, swap=swap)
     check_vectors(name, anchors=a, positives=p, negatives=n)
     _check_positions(name, a, None, where)
     check_above(name, "margin", margin, 0)
@@ -202,7 +205,6 @@ def _check_positions(name: str, x: Array, targets: Array | None, where: Array | 
     """`targets` and `where` have the shape of `x` without its last axis."""
     check_where(name, where)
     if targets is not None:
-        check_float(name, x1=x, targets=targets)
         check_equal(name, "the shape of targets", tuple(targets.shape), tuple(x.shape[:-1]), x1=x, targets=targets)
     if where is not None:
         check_equal(name, "the shape of where", tuple(where.shape), tuple(x.shape[:-1]), x=x, where=where)

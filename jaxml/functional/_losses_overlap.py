@@ -1,5 +1,7 @@
 """Losses of the overlap of two regions, for segmentation."""
 
+from collections.abc import Sequence
+
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
@@ -96,7 +98,7 @@ def _overlap(
 def _axes(name: str, x: Array, axis: int | tuple[int, ...] | None) -> tuple[int, ...]:
     if axis is None:
         return tuple(range(1, x.ndim))
-    axes = (axis,) if isinstance(axis, int) else tuple(axis)
+    axes = tuple(axis) if isinstance(axis, Sequence) else (axis,)
     if any(not isinstance(a, int) or not -x.ndim <= a < x.ndim for a in axes):
         raise ValueError(f"{name}: axis {axis} does not exist (predictions: {tuple(x.shape)})")
     if any(a % x.ndim == 0 for a in axes):

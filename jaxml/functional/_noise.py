@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxml.functional._checks import check_float, check_within
+from jaxml.functional._checks import check_flags, check_float, check_within, is_number
 from jaxml.functional._dropout import channels, checked_key
 from jaxml.functional._dtypes import wide, wide_dtype
 
@@ -15,6 +15,7 @@ FLOOR = -1.7580993408473766
 
 
 def _alpha_dropout(function: str, key: Any, x: Array, shape: tuple[int, ...], rate: float, train: bool) -> Array:
+    check_flags(function, train=train)
     check_within(function, "rate", rate, 0, 1)
     if not train or rate == 0:
         return x
@@ -81,6 +82,7 @@ def gaussian_noise(
     """
     check_float("gaussian_noise", x=x)
     check_within("gaussian_noise", "stddev", stddev, 0)
+    check_flags("gaussian_noise", train=train)
     if not train or stddev == 0:
         return x
     key = checked_key("gaussian_noise", key)
@@ -104,8 +106,9 @@ def gaussian_dropout(
     [1.0, 1.0, 1.0]
     """
     check_float("gaussian_dropout", x=x)
-    if not 0 <= rate < 1:
+    if not is_number(rate) or not 0 <= rate < 1:
         raise ValueError(f"gaussian_dropout: rate must lie between 0 and 1, 1 excluded, got {rate}")
+    check_flags("gaussian_dropout", train=train)
     if not train or rate == 0:
         return x
     key = checked_key("gaussian_dropout", key)

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Shaped
 
-from jaxml.functional._checks import check_choice, check_positive, check_rank
+from jaxml.functional._checks import check_choice, check_number, check_positive, check_rank
 from jaxml.functional._padding import Padding, explicit_pads
 
 # What jnp.pad calls them.
@@ -27,7 +27,8 @@ def pad(
     [2, 1, 0, 1, 2, 1, 0]
     """
     check_rank("pad", "x", x, (3, 4, 5), "(N, *spatial, C)")
-    check_choice("pad", "mode", mode, _MODES)
+    check_choice("pad", "mode", mode, tuple(_MODES))
+    check_number("pad", "value", value)
     spatial = x.shape[1:-1]
     check_positive("pad", "the spatial size of x", spatial)
     widths = explicit_pads("pad", padding, len(spatial), words=())

@@ -10,11 +10,13 @@ from jaxml.functional._kinks import at_most
 from jaxml.functional._softmax import check_where, finite
 
 
-def check_same_shape(name: str, where: Array | None, **arrays: Array | None) -> None:
+def check_same_shape(name: str, where: Array | None, *, weights: Array | None = None, **arrays: Array) -> None:
     """All arrays are floating point, share one dtype and have the shape of the first, and so has `where`."""
-    check_float(name, **arrays)
+    check_float(name, {"weights": weights}, **arrays)
     check_where(name, where)
-    (first_name, first), *rest = ((n, a) for n, a in arrays.items() if a is not None)
+    if weights is not None:
+        arrays["weights"] = weights
+    (first_name, first), *rest = arrays.items()
     for other_name, other in rest:
         shapes = {first_name: first, other_name: other}
         check_equal(name, f"the shape of {other_name}", tuple(other.shape), tuple(first.shape), **shapes)

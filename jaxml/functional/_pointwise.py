@@ -28,7 +28,7 @@ def pointwise_conv2d(
     (1, 4, 4, 8)
     """
     f = "pointwise_conv2d"
-    check_float(f, x=x, w=w, b=b)
+    check_float(f, {"b": b}, x=x, w=w)
     check_rank(f, "x", x, 4, "(N, H, W, C)")
     check_rank(f, "w", w, 2, "(C_in, C_out)")
     check_equal(f, "the input channels of w", w.shape[0], x.shape[3], x=x, w=w)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxml.functional._checks import check_positive
+from jaxml.functional._checks import check_flags, check_positive
 from jaxml.functional._dtypes import wide
 from jaxml.functional._padding import Padding
 from jaxml.functional._pool_windows import Window, Windows, entries, fold, larger, padded, resolve_windows
@@ -148,6 +148,7 @@ def _max_pool(name: str, x: Array, *options) -> Array:
 
 def _avg_pool(name: str, x: Array, *options) -> Array:
     *options, count_include_pad, divisor_override = options
+    check_flags(name, count_include_pad=count_include_pad)
     windows, pads = resolve_windows(name, x, *options)
     touching = windows.stride == windows.kernel and max(windows.dilation) == 1
     total = (_block_sums if touching else _sums)(padded(wide(x), windows, 0.0), windows)

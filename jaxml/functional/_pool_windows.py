@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from jaxml.functional._checks import check_float, check_rank
+from jaxml.functional._checks import check_flags, check_float, check_rank
 from jaxml.functional._padding import Padding, resolve_padding, to_tuple
 from jaxml.functional._window import Window as Windows
 
@@ -43,6 +43,7 @@ def resolve_windows(
 ) -> tuple[Windows, Pads]:
     """The windows, and the padding asked for; theirs has beside it what the last window of `ceil` reaches beyond."""
     n = spatial_axes(name, x)
+    check_flags(name, ceil=ceil)
     kernel = to_tuple(name, "window", window, n)
     strides = kernel if stride is None else to_tuple(name, "stride", stride, n)
     dilations = to_tuple(name, "dilation", dilation, n)

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Real
 
-from jaxml.functional._checks import check_above, check_float, check_positive, check_rank
+from jaxml.functional._checks import check_above, check_flags, check_float, check_positive, check_rank
 from jaxml.functional._dtypes import wide
 
 
@@ -76,6 +76,7 @@ def rotary_embedding(
     name = "rotary_embedding"
     check_float(name, x=x)
     check_rank(name, "x", x, 4, "(B, T, N, H)")
+    check_flags(name, interleaved=interleaved)
     b, t, _, h = x.shape
     _check_even(name, "the last axis of x", h, base)
     (p,) = _numbers(name, positions=jnp.arange(t) if positions is None else positions)

@@ -5,7 +5,7 @@ from typing import Literal
 
 from jaxtyping import Array, Float, Integer
 
-from jaxml.functional._checks import check_choice
+from jaxml.functional._checks import check_choice, check_flags
 from jaxml.functional._recurrent_cells import ACTIVATIONS
 from jaxml.functional._recurrent_cudnn import check_cudnn
 from jaxml.functional._recurrent_layers import Optional, Several, layers_of, run_layers
@@ -163,6 +163,7 @@ def gru(
     >>> y.shape, bool((y[:, 0] == h).all())
     ((2, 5, 4), True)
     """
+    check_flags("gru", reset_after=reset_after)
     run = runner("gru", implementation, reset_after, checkpoint_every)
     varied = {"h_mask": h_mask, "zoneout_h": zoneout_h}
     if implementation == "cudnn":

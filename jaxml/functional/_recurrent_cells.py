@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxml.functional._checks import check_choice, check_equal, check_float, check_rank
+from jaxml.functional._checks import check_choice, check_equal, check_flags, check_float, check_rank
 from jaxml.functional._dtypes import wide
 
 ACTIVATIONS = {"tanh": jnp.tanh, "relu": jax.nn.relu}
@@ -110,6 +110,7 @@ def gru_cell(
     [[0.5]]
     """
     check_step("gru_cell", 3, x, {"h": h}, w_ih, w_hh, b_ih, b_hh)
+    check_flags("gru_cell", reset_after=reset_after)
     return gru_state(project(x, w_ih, b_ih), h, w_hh, b_hh, reset_after)
 
 
@@ -166,7 +167,8 @@ def check_step(
     peephole: Array | None = None,
 ) -> None:
     """The shapes of one step."""
-    check_float(name, x=x, **state, w_ih=w_ih, w_hh=w_hh, b_ih=b_ih, b_hh=b_hh, w_hr=w_hr, peephole=peephole)
+    optional = {"b_ih": b_ih, "b_hh": b_hh, "w_hr": w_hr, "peephole": peephole}
+    check_float(name, optional, x=x, **state, w_ih=w_ih, w_hh=w_hh)
     check_rank(name, "x", x, 2, "(B, I)")
     size = check_weights(name, gates, x.shape[-1], w_ih, w_hh, b_ih, b_hh, w_hr, peephole)
     for label, a in state.items():

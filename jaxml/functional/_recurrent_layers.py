@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxml.functional._checks import check_choice, check_equal, check_float, check_rank
+from jaxml.functional._checks import check_equal, check_flags, check_float, check_rank
 from jaxml.functional._recurrence import State, check_lengths, zero_padding
 from jaxml.functional._recurrent_cells import check_weights
 
@@ -71,6 +71,7 @@ def run_layers(
     input_mask: Any,
 ) -> tuple[Array, State]:
     """Check all, then run the layers; the states are `(layers * directions, B, H)` where `stacked`."""
+    check_flags(name, reverse=reverse, bidirectional=bidirectional)
     directions = 2 if bidirectional else 1
     _check(name, gates, x, layers, start, lengths, stacked, directions, reverse)
     masks = _masks(name, input_mask, stacked, len(layers) // directions)
@@ -118,12 +119,11 @@ def _check(
     check_rank(name, "x", x, 3, "(B, T, I)")
     if lengths is not None:
         check_lengths(name, x, lengths)
-    check_choice(name, "reverse", reverse, (False, True))
     if len(layers) % directions:
         raise ValueError(f"{name}: bidirectional takes two sets of weights a layer, got {len(layers)} in all")
     features, out = x.shape[2], 0
     for index, layer in enumerate(layers):
-        check_float(name, x=x, **layer._asdict(), **start)
+        check_float(name, {**layer._asdict(), **start}, x=x, w_ih=layer.w_ih, w_hh=layer.w_hh)
         size = check_weights(name, gates, features, *layer[:6])
         steps = (x.shape[0], x.shape[1])
         _check_broadcast(name, "h_mask", layer.h_mask, (x.shape[0], layer.w_hh.shape[0]), "(B, H)")

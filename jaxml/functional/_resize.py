@@ -8,7 +8,15 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxml.functional._checks import check_above, check_choice, check_equal, check_float, check_positive, check_rank
+from jaxml.functional._checks import (
+    check_above,
+    check_choice,
+    check_equal,
+    check_flags,
+    check_float,
+    check_positive,
+    check_rank,
+)
 from jaxml.functional._dtypes import wide
 from jaxml.functional._padding import to_tuple
 from jaxml.functional._resample import Matrix, resample
@@ -50,6 +58,7 @@ def interpolate(
     [0.0, 1.0, 3.0, 4.0]
     """
     check_float("interpolate", x=x)
+    check_flags("interpolate", align_corners=align_corners, antialias=antialias)
     check_rank("interpolate", "x", x, (3, 4, 5), "(N, *spatial, C)")
     spatial = x.shape[1:-1]
     check_positive("interpolate", "the spatial size of x", spatial)

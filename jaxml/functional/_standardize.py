@@ -73,7 +73,7 @@ def check_images(f: str, x: Array, eps: float, **channels: Array | None) -> None
 def check_norm(f: str, x: Array, eps: float, **parameters: Array | None) -> None:
     """`x` is floating point, the parameters are and share a dtype, `eps` is positive."""
     check_float(f, x=x)
-    check_float(f, **parameters)
+    check_float(f, parameters)
     check_above(f, "eps", eps, 0)
 
 

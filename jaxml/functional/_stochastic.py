@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxml.functional._checks import check_above, check_float, check_within
+from jaxml.functional._checks import check_above, check_flags, check_float, check_number, check_within
 from jaxml.functional._dropout import checked_key
 from jaxml.functional._dtypes import wide, wide_dtype
 from jaxml.functional._softmax import softmax
@@ -36,6 +36,7 @@ def gumbel_softmax(
         raise ValueError(f"gumbel_softmax: axis {axis} must not be empty (logits: {tuple(logits.shape)})")
     noise = jax.random.gumbel(key, logits.shape, wide_dtype(logits.dtype))
     soft = softmax((wide(logits) + noise) / temperature, axis=axis)
+    check_flags("gumbel_softmax", hard=hard)
     if hard:
         drawn = jnp.argmax(soft, axis, keepdims=True)
         places = jax.lax.broadcasted_iota(drawn.dtype, soft.shape, axis % soft.ndim)
@@ -60,6 +61,8 @@ def rrelu(
     [-1.0, 0.0, 2.0]
     """
     check_float("rrelu", x=x)
+    check_flags("rrelu", train=train)
+    check_number("rrelu", "minval", minval)
     check_within("rrelu", "maxval", maxval, minval)
     slope = (minval + maxval) / 2
     if not train:
