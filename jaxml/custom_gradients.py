@@ -150,10 +150,11 @@ def _plain_fractional(x: jax.Array) -> jax.Array:
 
 
 def _recurrent(name: str, implementation: str, backwards: bool, *args: jax.Array) -> Any:
-    x, w_ih, w_hh, b_ih, b_hh, *start = args
-    given = dict(zip(("h0", "c0"), start, strict=False))
+    x, w_ih, w_hh, b_ih, b_hh, h0, *more = args
+    given = {"h0": h0} | dict(zip(("c0",), more, strict=False))
     if backwards:
-        given |= {"lengths": jnp.array([2, 3], jnp.int32), "reverse": True}
+        given |= {"lengths": jnp.array([2, 3], jnp.int32), "reverse": True, "h_mask": 2 * h0}
+        given |= {"zoneout_h": x[..., :1], "zoneout_c": x[..., 1:]} if name == "lstm" else {"zoneout_h": x[..., :1]}
     return getattr(F, name)(x, w_ih, w_hh, b_ih, b_hh, **given, implementation=implementation)
 
 
@@ -360,7 +361,7 @@ CUSTOM_GRADIENTS: tuple[Gradient, ...] = (
     # _recurrent_lstm, _recurrent_gru, _recurrent_elman
     *(
         Gradient(
-            name=f"{name} scan{', lengths, backwards' if backwards else ''}, {jnp.dtype(dtype).name}",
+            name=f"{name} scan{', lengths, masks, backwards' if backwards else ''}, {jnp.dtype(dtype).name}",
             f=partial(_recurrent, name, "scan", backwards),
             reference=partial(_recurrent, name, "reference", backwards),
             make_args=_normal(

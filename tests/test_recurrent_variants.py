@@ -59,6 +59,16 @@ def test_memory_grows_with_the_root_of_the_steps():
     assert temporary_bytes(1024, checkpoint_every=32) < temporary_bytes(1024) / 6
 
 
+@pytest.mark.parametrize("name", GATES)
+def test_masks_are_differentiated_by_hand(name):
+    """The backward loop's only product is that with `w_hhᵀ`, also with a mask and zoneout."""
+    args = [jax.ShapeDtypeStruct(s, np.float32) for s in ((B, T, N), (N, GATES[name] * H), (H, GATES[name] * H))]
+    varied = {"h_mask": jnp.full((1, H), 0.5), "zoneout_h": jnp.full((1, 1, 1), 0.5)}
+    gradient = jax.grad(lambda *a: getattr(F, name)(*a, **varied)[0].sum(), (0, 1, 2))
+    scans = [e.params["jaxpr"] for e in jax.make_jaxpr(gradient)(*args).eqns if e.primitive.name == "scan"]
+    assert [str(body).count("dot_general") for body in scans] == [1, 1]
+
+
 @pytest.mark.parametrize("implementation", ["scan", "reference"])
 @pytest.mark.parametrize("name", GATES)
 def test_every_step_is_counted(name, implementation):
@@ -110,6 +120,26 @@ def test_mask_of_the_state_is_seen_by_the_products_alone(reset_after, rng):
     mask = jnp.array([[2.0, 0.0, 2.0, 0.0]])
     scaled = w[1] * jnp.broadcast_to(mask.T, w[1].shape)
     assert_alike(F.lstm(x, *w, h_mask=mask), F.lstm(x, w[0], scaled, *w[2:]))
+
+
+@pytest.mark.parametrize("options", [{}, {"reverse": True, "lengths": jnp.array([7, 0, 4])}], ids=["all", "lengths"])
+@pytest.mark.parametrize("name", GATES)
+def test_gradient_by_hand_of_masks_and_zoneout(name, options, rng):
+    """In float64 as that of the reference, also by the mask and by shares between 0 and 1."""
+    with jax.enable_x64(True):
+        args = [jnp.asarray(a, np.float64) for a in arguments(rng, name)]
+        more = {"h0": (B, H), "h_mask": (1, H), "zoneout_h": (B, T, H)}
+        more |= {"c0": (B, H), "zoneout_c": (B, 1, 1)} if name == "lstm" else {}
+        args += [jnp.asarray(rng.uniform(0, 1, shape)) for shape in more.values()]
+
+        def run(implementation, *args):
+            given = dict(zip(more, args[5:], strict=True))
+            return getattr(F, name)(*args[:5], **given, **options, implementation=implementation)
+
+        got, want = (value_and_gradient(partial(run, i), args) for i in ("scan", "reference"))
+        for g, w in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
+            np.testing.assert_allclose(g, w, rtol=1e-12, atol=1e-12)
+            assert np.any(w)
 
 
 def test_cudnn_gets_its_weights_in_its_order(rng):

@@ -15,8 +15,12 @@ from jaxml.functional._recurrent_gates import (
     back_in_time,
     biases,
     kept,
+    of_mask,
+    of_share,
     parted,
     projections,
+    seen,
+    state_is_saved,
     transposed,
     transposed_before,
 )
@@ -24,54 +28,74 @@ from jaxml.functional._recurrent_gates import (
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def rnn_scan(
-    reverse: bool, activation: str, x: Array, w_ih: Array, w_hh: Array, b: Array, h0: Array, inside: Array | None
+    reverse: bool,
+    activation: str,
+    x: Array,
+    w_ih: Array,
+    w_hh: Array,
+    b: Array,
+    h0: Array,
+    inside: Array | None,
+    mask: Array | None,
+    shares: tuple[Array | None],
 ) -> tuple[Array, Array]:
-    """Outputs `(T, B, H)` and the last h of `x`, `(T, B, I)`; `inside` `(T, B, 1)` says which steps exist.
+    """Outputs `(T, B, H)` and the last h of `x`, `(T, B, I)`; the rest is as in `lstm_scan`.
 
     The derivative of relu at 0 is 0. It is computed as in `lstm_scan`.
     """
-    return _forward(reverse, activation, x, w_ih, w_hh, b, h0, inside)[:2]
+    return _forward(reverse, activation, x, w_ih, w_hh, b, h0, inside, mask, shares)[:2]
 
 
 def _forward(
-    reverse: bool, activation: str, x: Array, w_ih: Array, w_hh: Array, b: Array, h0: Array, inside: Any
+    reverse: bool,
+    activation: str,
+    x: Array,
+    w_ih: Array,
+    w_hh: Array,
+    b: Array,
+    h0: Array,
+    inside: Array | None,
+    mask: Array | None,
+    shares: tuple[Array | None],
 ) -> Any:
-    (bias,) = biases(b, 1)
+    (bias,), whole = biases(b, 1), state_is_saved(inside, mask, shares)
 
     def step(h: Array, inputs: Any) -> Any:
-        (projected,), within = inputs
-        new = ACTIVATIONS[activation](wide(projected) + wide(jnp.matmul(h, w_hh)) + bias).astype(h.dtype)
-        y = new if within is None else jnp.where(within, new, 0)
-        return kept(within, new, h), (y, () if within is None else (h,))
+        (projected,), within, (share,) = inputs
+        new = ACTIVATIONS[activation](wide(projected) + wide(jnp.matmul(seen(mask, h), w_hh)) + bias).astype(h.dtype)
+        after = kept(within, share, new, h)
+        return after, (after if within is None else jnp.where(within, after, 0), (new, h) if whole else ())
 
-    h, (y, saved) = lax.scan(step, h0, (projections(x, w_ih, 1), inside), reverse=reverse)
+    h, (y, saved) = lax.scan(step, h0, (projections(x, w_ih, 1), inside, shares), reverse=reverse)
     return y, h, saved
 
 
-def _fwd(reverse: bool, activation: str, x: Array, w_ih: Array, w_hh: Array, b: Array, h0: Array, inside: Any) -> Any:
-    y, h, saved = _forward(reverse, activation, x, w_ih, w_hh, b, h0, inside)
-    return (y, h), (x, w_ih, w_hh, h0, y, saved, inside)
+def _fwd(reverse: bool, activation: str, x: Array, w_ih: Array, w_hh: Array, b: Array, h0: Array, *varied: Any) -> Any:
+    y, h, saved = _forward(reverse, activation, x, w_ih, w_hh, b, h0, *varied)
+    return (y, h), (x, w_ih, w_hh, h0, y, saved, *varied)
 
 
 def _bwd(reverse: bool, activation: str, residuals: Any, cotangents: Any) -> Any:
-    x, w_ih, w_hh, h0, y, saved, inside = residuals
+    x, w_ih, w_hh, h0, y, saved, inside, mask, shares = residuals
+    new, h = saved or (y, None)
     dy, dh = map(jnp.asarray, cotangents)
     dtype, back = x.dtype, transposed(w_hh)
 
     def step(dh: Array, inputs: Any) -> Any:
-        dy, within, y = inputs
-        dh, past = parted(within, dh)
-        dh, y = dh + (wide(dy) if within is None else jnp.where(within, wide(dy), 0)), wide(y)
-        d = (dh * (1 - y * y) if activation == "tanh" else jnp.where(y > 0, dh, 0)).astype(dtype)
-        dh = wide(jnp.matmul(d, back))
-        return dh if within is None else dh + past, d
+        dy, within, (share,), new, h = inputs
+        dh, new = dh + (wide(dy) if within is None else jnp.where(within, wide(dy), 0)), wide(new)
+        d_share = of_share(within, share, dh, new, None if h is None else wide(h))
+        dh, past = parted(within, share, dh)
+        d = (dh * (1 - new * new) if activation == "tanh" else jnp.where(new > 0, dh, 0)).astype(dtype)
+        return seen(mask, wide(jnp.matmul(d, back))) + past, (d, (d_share,))
 
-    dh, d = back_in_time(step, wide(dh), (dy, inside, y), reverse)
-    h_before = transposed(saved[0]) if saved else transposed_before(y, h0, reverse)
+    dh, (d, d_shares) = back_in_time(step, wide(dh), (dy, inside, shares, new, h), reverse)
+    h_before = transposed_before(y, h0, reverse) if h is None else transposed(seen(mask, h))
+    d_mask = of_mask(mask, d, w_hh, h)
     d = all_rows(d)
     dx = jnp.matmul(d, w_ih.T).reshape(x.shape)
     dw_ih, dw_hh = jnp.matmul(transposed(x), d), jnp.matmul(h_before, d)
-    return dx, dw_ih, dw_hh, wide(d).sum(0).astype(dtype), dh.astype(dtype), None
+    return dx, dw_ih, dw_hh, wide(d).sum(0).astype(dtype), dh.astype(dtype), None, d_mask, d_shares
 
 
 rnn_scan.defvjp(_fwd, _bwd)

@@ -6,7 +6,7 @@ with all gates' columns uses two cores where four small ones use one; and a prod
 faster on a transpose that exists in memory.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -71,13 +71,37 @@ def all_rows(a: Array) -> Array:
     return a.reshape(-1, a.shape[-1])
 
 
-def parted(inside: Array | None, a: Array) -> tuple[Array, Array]:
-    """`a` at the rows that have this step, and at those that do not; 0 elsewhere."""
-    if inside is None:
-        return a, jnp.zeros_like(a)
-    return jnp.where(inside, a, 0), jnp.where(inside, 0, a)
+def seen(mask: Array | None, h: Array) -> Array:
+    """h, of one step or all, as `w_hh` sees it."""
+    return h if mask is None else h * jnp.broadcast_to(mask.astype(h.dtype), h.shape)
 
 
-def kept(inside: Array | None, new: Array, old: Array) -> Array:
-    """`new`, and `old` for rows that have ended."""
+def state_is_saved(inside: Array | None, mask: Array | None, shares: Sequence[Array | None]) -> bool:
+    """Whether the outputs alone do not say what the backward pass needs."""
+    return any(a is not None for a in (inside, mask, *shares))
+
+
+def kept(inside: Array | None, share: Array | None, new: Array, old: Array) -> Array:
+    """`new` but for the `share` of `old` that stays, and `old` for rows that have ended."""
+    new = new if share is None else share * old + (1 - share) * new
     return new if inside is None else jnp.where(inside, new, old)
+
+
+def parted(inside: Array | None, share: Array | None, d: Array) -> tuple[Array, Array]:
+    """From the cotangent of what is kept, those of `new` and `old`."""
+    new, old = (d, jnp.zeros_like(d)) if share is None else ((1 - wide(share)) * d, wide(share) * d)
+    return (new, old) if inside is None else (jnp.where(inside, new, 0), jnp.where(inside, old, d))
+
+
+def of_share(inside: Array | None, share: Array | None, d: Array, new: Array, old: Array | None) -> Array | None:
+    """From the cotangent of what is kept, that of `share`."""
+    if share is None or old is None:
+        return None
+    return (d * (old - new) if inside is None else jnp.where(inside, d * (old - new), 0)).astype(share.dtype)
+
+
+def of_mask(mask: Array | None, d: Array, w_hh: Array, h_before: Array | None) -> Array | None:
+    """From the cotangent of `seen(mask, h_before) w_hh`, `(T, B, G)`, that of `mask`, `(B, H)`."""
+    if mask is None or h_before is None:
+        return None
+    return wide(jnp.matmul(d, w_hh.T) * h_before).sum(0).astype(mask.dtype)

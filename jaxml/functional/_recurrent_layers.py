@@ -29,8 +29,8 @@ class Layer(NamedTuple):
 
     @property
     def is_plain(self) -> bool:
-        """Whether there is nothing but the two matrices and their biases."""
-        return all(a is None for a in self[4:])
+        """Whether what is trained is the two matrices and their biases."""
+        return self.w_hr is None and self.peephole is None
 
 
 # (layer, x (B, T, I), state, lengths, reverse) -> outputs (B, T, H), state

@@ -67,15 +67,17 @@ def _by_hand(
 ) -> tuple[Array, State]:
     """The recurrences with gradients of their own; `x` has the time first."""
     inside = None if lengths is None else within(lengths, x.shape[0])[:, :, None]
+    mask = None if layer.h_mask is None else jnp.broadcast_to(layer.h_mask, state[0].shape)
+    varied = inside, mask, shares_of(layer, state, x.shape[0])
     w_ih, w_hh = layer.w_ih, layer.w_hh
     b_ih, b_hh = (jnp.zeros(w_ih.shape[1:], x.dtype) if b is None else b for b in (layer.b_ih, layer.b_hh))
     result: Any
     if kind == "gru":
-        result = gru_scan(reverse, x, w_ih, w_hh, b_ih, b_hh, *state, inside)
+        result = gru_scan(reverse, x, w_ih, w_hh, b_ih, b_hh, *state, *varied)
     elif kind == "lstm":
-        result = lstm_scan(reverse, x, w_ih, w_hh, b_ih + b_hh, *state, inside)
+        result = lstm_scan(reverse, x, w_ih, w_hh, b_ih + b_hh, *state, *varied)
     else:
-        result = rnn_scan(reverse, option, x, w_ih, w_hh, b_ih + b_hh, *state, inside)
+        result = rnn_scan(reverse, option, x, w_ih, w_hh, b_ih + b_hh, *state, *varied)
     y, *new = result
     return y, tuple(new)
 
@@ -128,10 +130,7 @@ def _hoisted(kind: str, option: Any, layer: Layer, x: Array) -> tuple[Any, Array
 
 def _with_zoneout(step: Step, xs: Any, layer: Layer, state: State, steps: int) -> tuple[Step, Any]:
     """`step`, of whose new states the given shares stay as they were."""
-    shares = [
-        None if z is None else jnp.broadcast_to(jnp.swapaxes(z, 0, 1), (steps, *s.shape))
-        for z, s in zip((layer.zoneout_h, layer.zoneout_c), state, strict=False)
-    ]
+    shares = shares_of(layer, state, steps)
 
     def zoned(state: State, inputs: Any) -> tuple[State, Array]:
         x, shares = inputs
@@ -141,3 +140,11 @@ def _with_zoneout(step: Step, xs: Any, layer: Layer, state: State, steps: int) -
         return new, new[0]
 
     return zoned, (xs, shares)
+
+
+def shares_of(layer: Layer, state: State, steps: int) -> tuple[Array | None, ...]:
+    """What stays of each part of the state, `(T, B, H)`."""
+    return tuple(
+        None if z is None else jnp.broadcast_to(jnp.swapaxes(z, 0, 1), (steps, *s.shape))
+        for z, s in zip((layer.zoneout_h, layer.zoneout_c), state, strict=False)
+    )
