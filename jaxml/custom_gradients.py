@@ -181,6 +181,7 @@ CURVES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
         lambda x: jnp.where(x > 0, x, 0.75 * (jnp.exp(x / 2) - 1)),
     ),
     "squareplus": (F.squareplus, lambda x: (x + jnp.sqrt(jnp.square(x) + 4)) / 2),
+    "log1mexp": (lambda x: F.log1mexp(x * x), lambda x: jnp.log(1 - jnp.exp(-x * x))),
     "silu": (F.silu, lambda x: x / (1 + jnp.exp(-x))),  # _activation_parts
     "mish": (F.mish, lambda x: x * jnp.tanh(jax.nn.softplus(x))),
     "normal_cdf": (normal_cdf, jax.scipy.stats.norm.cdf),

@@ -3,6 +3,7 @@
 XLA's `expm1` and `erfc` take two to three times as long as the plain forms `exp(x) - 1` and `1 + erf(x)`, which cancel.
 """
 
+import math
 from functools import partial
 
 import jax
@@ -117,6 +118,15 @@ def _algebraic_step_jvp(beta: float, primals: tuple[Array], tangents: tuple[Arra
     (x,), (dx,) = primals, tangents
     _, root = _size_and_root(x, beta)
     return _algebraic_step(x, beta), dx * (beta / 2 / root / root / root)
+
+
+@jax.custom_jvp
+def log_of_complement(x: Array) -> Array:
+    """`log(1 - exp(-x))`, two forms, each where it is exact (Mächler). float32 or float64."""
+    return jnp.where(x < math.log(2), jnp.log(-jnp.expm1(-x)), jnp.log1p(-jnp.exp(-x)))
+
+
+log_of_complement.defjvps(lambda tangent, _, x: tangent * (jnp.exp(-x) / -jnp.expm1(-x)))
 
 
 def _size_and_root(x: Array, beta: float) -> tuple[Array, Array]:

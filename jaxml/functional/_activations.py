@@ -9,7 +9,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxml.functional._activation_curves import algebraic_rectifier, exponential_unit, in_wide, normal_gate
+from jaxml.functional._activation_curves import (
+    algebraic_rectifier,
+    exponential_unit,
+    in_wide,
+    log_of_complement,
+    normal_gate,
+)
 from jaxml.functional._activation_parts import check_real, check_slopes, clamp, gated, per_channel
 from jaxml.functional._checks import check_above, check_flags, check_float
 from jaxml.functional._dtypes import wide
@@ -235,7 +241,4 @@ def log1mexp(x: Float[Array, "..."]) -> Float[Array, "..."]:
     [-inf, -0.0]
     """
     check_float("log1mexp", x=x)
-    # Two forms, each where it is exact (Mächler); the second derivative of `jax.nn.log1mexp` is NaN for large x.
-    values, middle = wide(x), 0.6931471805599453
-    near, far = jnp.where(x < middle, values, middle), jnp.where(x < middle, middle, values)
-    return jnp.where(x < middle, jnp.log(-jnp.expm1(-near)), jnp.log1p(-jnp.exp(-far))).astype(x.dtype)
+    return in_wide(log_of_complement, x)

@@ -10,6 +10,7 @@ from jaxtyping import Array
 
 from jaxml.functional._checks import check_equal, check_float
 from jaxml.functional._dtypes import wide
+from jaxml.functional._guarded import guarded
 from jaxml.functional._softmax import below, check_where, finite, shifted_exponentials
 
 
@@ -116,6 +117,25 @@ def normalized(x: Array, axis: int) -> tuple[Array, Array]:
     """
     shifted = below(x, finite(jax.lax.stop_gradient(jnp.max(x, axis, keepdims=True))))
     return shifted, jnp.log(jnp.sum(jnp.exp(shifted), axis, keepdims=True))
+
+
+def label_costs(x: Array, labels: Array, axis: int) -> Array:
+    """`-log softmax(x)` where the labels are, along `axis`, which goes; finite, in the wide dtype."""
+    return guarded(_plain_label_costs, _label_costs, x, labels, shared=True, axis=axis)
+
+
+def _plain_label_costs(x: Array, labels: Array, *, axis: int) -> Array:
+    x = wide(x)
+    top = jnp.max(x, axis, keepdims=True)
+    return jnp.log(jnp.sum(jnp.exp(x - top), axis)) + (jax.lax.squeeze(top, (axis,)) - at_labels(x, labels, axis))
+
+
+def _label_costs(x: Array, labels: Array, *, axis: int) -> Array:
+    # The label's logit is looked up in x itself: what one looks up in, XLA:CPU writes out before.
+    x = wide(x)
+    top = finite(jax.lax.stop_gradient(jnp.max(x, axis, keepdims=True)))
+    own = below(at_labels(x, labels, axis), jax.lax.squeeze(top, (axis,)))
+    return jnp.log(jnp.sum(jnp.exp(below(x, top)), axis)) - own
 
 
 def log_probabilities(logits: Array, axis: int, classes: Array | None) -> Array:

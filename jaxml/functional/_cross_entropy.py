@@ -14,6 +14,7 @@ from jaxml.functional._classes import (
     check_mask,
     chosen,
     class_axis,
+    label_costs,
     log_probabilities,
     nan_outside,
     normalized,
@@ -63,7 +64,7 @@ def softmax_cross_entropy(
     x, y = blanked(logits, positions, axis), blanked(wide(labels), positions, axis)
     y = _smoothed(name, y, label_smoothing, axis, classes)
     if where is None and class_weights is None and not label_smoothing:
-        loss = guarded(_plain_sum, _sum, logits, labels, axis=axis)
+        loss = guarded(_plain_sum, _sum, logits, labels, shared=True, axis=axis)
     else:
         loss = _weighted_sum(x, y, axis, class_weights, classes)
     return rounded(mean_per_example(loss, positions), logits)
@@ -206,13 +207,15 @@ def _sum(logits: Array, labels: Array, *, axis: int) -> Array:
 
 def _integer(x: Array, labels: Array, axis: int, weights: Array | None, label_smoothing: float) -> Array:
     """The same for integer labels and all classes, without one-hot labels."""
+    if not label_smoothing:
+        return _factors(labels, weights) * label_costs(x, labels, axis)
     shifted, log_total = normalized(wide(x), axis)
-    loss = jax.lax.squeeze(log_total, (axis,)) - at_labels(shifted, labels, axis)
-    if weights is not None:
-        loss = loss * jnp.take(wide(weights), labels, mode="clip")
-    if label_smoothing:
-        w = 1 if weights is None else along(weights, axis, x.ndim)
-        # Divided before it is summed: several excluded classes have a mean, though their sum overflows.
-        uniform = jnp.sum((log_total - shifted) * w / x.shape[axis], axis)
-        loss = (1 - label_smoothing) * loss + label_smoothing * uniform
-    return loss
+    cost = jax.lax.squeeze(log_total, (axis,)) - at_labels(shifted, labels, axis)
+    w = 1 if weights is None else along(weights, axis, x.ndim)
+    # Divided before it is summed: several excluded classes have a mean, though their sum overflows.
+    uniform = jnp.sum((log_total - shifted) * w / x.shape[axis], axis)
+    return (1 - label_smoothing) * _factors(labels, weights) * cost + label_smoothing * uniform
+
+
+def _factors(labels: Array, weights: Array | None) -> Array | int:
+    return 1 if weights is None else jnp.take(wide(weights), labels, mode="clip")

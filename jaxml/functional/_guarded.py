@@ -18,20 +18,33 @@ from jax import lax
 Form = Callable[..., Any]
 
 
-def guarded(plain: Form, careful: Form, *arrays: jax.Array, finish: Form | None = None, **options: Any) -> Any:
+def guarded(
+    plain: Form,
+    careful: Form,
+    *arrays: jax.Array,
+    finish: Form | None = None,
+    shared: bool = False,
+    **options: Any,
+) -> Any:
     """`plain(*arrays, **options)` where all of it is finite, else `careful(*arrays, **options)`.
 
     With `finish`, what must be finite is a first step, and `finish(first, *arrays, **options)` the result. The two
-    forms agree wherever that is so. All are functions of a module, not closures: outside of `jax.jit` those would be
-    compiled at each call.
+    forms agree wherever that is so. `shared` says that the derivative needs what the careful form computes: where it
+    is asked for, the value is that form's too. All are functions of a module, not closures: outside of `jax.jit` those
+    would be compiled at each call.
     """
-    return _guarded(plain, careful, finish, tuple(options.items()), *arrays)
+    return _guarded(plain, careful, finish, shared, tuple(options.items()), *arrays)
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(0, 1, 2, 3))
-@partial(jax.jit, static_argnums=(0, 1, 2, 3))
+@partial(jax.custom_jvp, nondiff_argnums=(0, 1, 2, 3, 4))
+@partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
 def _guarded(
-    plain: Form, careful: Form, finish: Form | None, options: tuple[tuple[str, Any], ...], *arrays: jax.Array
+    plain: Form,
+    careful: Form,
+    finish: Form | None,
+    shared: bool,
+    options: tuple[tuple[str, Any], ...],
+    *arrays: jax.Array,
 ) -> Any:
     plain, careful = partial(plain, **dict(options)), partial(careful, **dict(options))
     finish = None if finish is None else partial(finish, **dict(options))
@@ -39,9 +52,9 @@ def _guarded(
 
 
 @_guarded.defjvp
-def _guarded_jvp(plain, careful, finish, options, arrays, tangents):
-    _, tangent = jax.jvp(partial(careful, **dict(options)), arrays, tangents)
-    return _guarded(plain, careful, finish, options, *arrays), tangent
+def _guarded_jvp(plain, careful, finish, shared, options, arrays, tangents):
+    value, tangent = jax.jvp(partial(careful, **dict(options)), arrays, tangents)
+    return value if shared else _guarded(plain, careful, finish, shared, options, *arrays), tangent
 
 
 def unless_infinite(plain: Form, careful: Form, finish: Form | None, *arrays: jax.Array) -> Any:
@@ -53,8 +66,10 @@ def unless_infinite(plain: Form, careful: Form, finish: Form | None, *arrays: ja
     @jax.custom_batching.custom_vmap
     def chosen(*arrays: jax.Array) -> Any:
         first = plain(*arrays)
-        largest = [jnp.max(jnp.abs(a), initial=0) for a in jax.tree.leaves(first)]
-        finite = jnp.isfinite(functools.reduce(jnp.maximum, largest))
+        sizes = [jnp.abs(a) for a in jax.tree.leaves(first)]
+        if len({a.shape for a in sizes}) == 1:  # one reduction for all
+            sizes = [functools.reduce(jnp.maximum, sizes)]
+        finite = jnp.isfinite(functools.reduce(jnp.maximum, [jnp.max(a, initial=0) for a in sizes]))
         usual = (lambda first, *_: first) if finish is None else finish
         return lax.cond(finite, usual, lambda _, *arrays: careful(*arrays), first, *arrays)
 

@@ -12,6 +12,7 @@ from jaxml.functional._classes import (
     check_labels,
     chosen,
     class_axis,
+    label_costs,
     nan_outside,
     normalized,
     not_ignored,
@@ -82,9 +83,8 @@ def generalized_cross_entropy(
     if not is_number(exponent) or not 0 < exponent <= 1:
         raise ValueError(f"{name}: exponent must be above 0 and at most 1, got {exponent}")
     axis, labels, where = _checked(name, logits, labels, axis, None, ignore_index, where)
-    shifted, log_total = normalized(blanked(wide(logits), where, axis), axis)
-    log_p = at_labels(shifted, labels, axis) - jax.lax.squeeze(log_total, (axis,))
-    return _averaged(-jnp.expm1(exponent * log_p) / exponent, labels, logits, axis, where)
+    cost = label_costs(blanked(logits, where, axis), labels, axis)
+    return _averaged(-jnp.expm1(-exponent * cost) / exponent, labels, logits, axis, where)
 
 
 def poly_loss(

@@ -18,7 +18,7 @@ from jaxml.functional._distances import check_vectors, unit
 from jaxml.functional._dtypes import wide
 from jaxml.functional._explicit import along
 from jaxml.functional._per_example import rounded
-from jaxml.functional._softmax import check_where, shifted_exponentials
+from jaxml.functional._softmax import check_where
 
 EPS = 1e-8  # the smallest norm, that of `cosine_similarity`
 
@@ -131,8 +131,8 @@ def circle_loss(
         positive, negative = same & counts & ~jnp.eye(len(x), dtype=bool), ~same & counts
         pull = -scale * jnp.maximum(1 + margin - fixed, 0) * (cos - (1 - margin))
         push = scale * jnp.maximum(fixed + margin, 0) * (cos - margin)
-        loss = jax.nn.softplus(_logsumexp(pull, positive) + _logsumexp(push, negative))
-        return jnp.where(jnp.any(positive, 1) & jnp.any(negative, 1), loss, 0)
+        (near, some_near), (far, some_far) = _logsumexp(pull, positive), _logsumexp(push, negative)
+        return jnp.where(some_near & some_far, jax.nn.softplus(near + far), 0)
 
     return rounded(along(embeddings, loss, *_units(where, embeddings), labels, where), embeddings)
 
@@ -227,7 +227,9 @@ def _cross_entropy(logits: Array, own: Array, counts: Array | None, rows: Array 
     return loss if rows is None else jnp.where(rows, loss, 0)
 
 
-def _logsumexp(x: Array, counts: Array) -> Array:
-    _, _, total = shifted_exponentials(x, -1, counts)
-    top = jnp.max(jnp.where(counts, x, jnp.finfo(x.dtype).min), -1)
-    return jnp.log(total[..., 0]) + jax.lax.stop_gradient(jnp.where(jnp.any(counts, -1), top, 0))
+def _logsumexp(x: Array, counts: Array) -> tuple[Array, Array]:
+    """Of the finite entries of each row that count, and whether there are any; without, it means nothing."""
+    lowest = float(jnp.finfo(x.dtype).min)
+    x = jnp.where(counts, x, lowest)
+    top = jax.lax.stop_gradient(jnp.max(x, -1))
+    return jnp.log(jnp.sum(jnp.exp(x - top[:, None]), -1)) + top, top > lowest
