@@ -39,6 +39,9 @@ SMALL = {
         models.EncoderDecoderConfig(num_classes=7, max_length=6, cell="lstm", padding_index=None, **TOKENS),
     ),
 }
+SEQ2SEQ = {
+    "seq2seq": (models.Seq2Seq, models.Seq2SeqConfig(num_classes=11, max_length=6, **TOKENS)),
+}
 OUTPUTS = {
     "classifier": (4, 5),
     "classifier mean": (4, 5),
@@ -51,7 +54,7 @@ OUTPUTS = {
 
 
 def create(name, **options):
-    model, config = SMALL[name]
+    model, config = (SMALL | SEQ2SEQ)[name]
     return model(replace(config, **options), rngs=nnx.Rngs(0))
 
 
@@ -271,3 +274,40 @@ def test_free_running_is_teacher_forcing_by_itself(rng):
 def test_errors(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize("name", ["classifier", "tagger", "language model", "forecaster", "encoder decoder", "seq2seq"])
+def test_options_of_the_recurrent_layers(name, rng):
+    """They arrive at the layers, and draw in training alone."""
+    options = {"recurrent_dropout": 0.5, "zoneout": 0.25, "dropout": 0.1, "variational": True, "num_layers": 2}
+    options |= {"residual": False} if name == "forecaster" else {}  # whose head starts at zero
+    model = create(name, cell="lstm", peepholes=True, **options)
+    layers = [m for _, m in nnx.iter_modules(model) if isinstance(m, nn.LSTM)]
+    assert layers and {(m.recurrent_dropout_rate, m.zoneout_rate, m.dropout_rate, m.variational) for m in layers} == {
+        (0.5, (0.25, 0.25), 0.1, True)
+    }
+    assert all(m.peephole is not None for m in layers)
+    apply, params, state = nn.functionalize(model)
+    args = [inputs(name, rng)]
+    args += [args[0] % 6 + 1] if name in ("encoder decoder", "seq2seq") else []
+    run = jax.jit(partial(apply, train=True))
+    first, moved = run(params, state, *args)
+    assert (first != run(params, moved, *args)[0]).any()
+    calm = apply(params, state, *args)[0]
+    np.testing.assert_array_equal(calm, apply(params, moved, *args)[0])
+
+
+@pytest.mark.usefixtures("unchecked_types")
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"cell": "gru", "peepholes": True}, "peepholes are an LSTM's, got cell='gru'"),
+        ({"recurrent_dropout": 1.0}, r"recurrent_dropout must be in \[0, 1\), got 1.0"),
+        ({"zoneout": -0.5}, r"zoneout must be in \[0, 1\), got -0.5"),
+        ({"dropout": 1.5}, r"dropout: rate must be in \[0, 1\], got 1.5"),
+    ],
+)
+@pytest.mark.parametrize("name", ["tagger", "seq2seq"])
+def test_errors_of_the_options_of_the_recurrent_layers(name, options, message):
+    with pytest.raises(ValueError, match=rf"^{(SMALL | SEQ2SEQ)[name][0].__name__}: {message}"):
+        create(name, **options)

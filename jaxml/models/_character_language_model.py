@@ -10,11 +10,11 @@ from jaxtyping import Array, Float, Int
 
 from jaxml import nn
 from jaxml.functional._checks import check_above, check_positive
-from jaxml.models._sequence_parts import check_tokens, one_step, recurrent, zero_state
+from jaxml.models._sequence_parts import RecurrentOptions, check_tokens, one_step, recurrent, zero_state
 
 
 @dataclass(frozen=True)
-class CharacterLanguageModelConfig:
+class CharacterLanguageModelConfig(RecurrentOptions):
     """`num_classes` characters (256: the bytes of UTF-8), as vectors of `embedding_features`; `num_layers` of `cell`
     ("rnn", "lstm" or "gru") with `hidden_features` units. `length` is that of an example, for counting; the model takes
     any.
@@ -25,7 +25,6 @@ class CharacterLanguageModelConfig:
     hidden_features: int = 256
     num_layers: int = 1
     cell: str = "lstm"
-    dropout: float = 0.0
     length: int = 128
     input_dtype: ClassVar[str] = "int32"
 

@@ -10,11 +10,11 @@ from jaxtyping import Array, Float, Int
 
 from jaxml import nn
 from jaxml.functional._checks import check_equal, check_positive, check_within
-from jaxml.models._sequence_parts import check_padding, check_tokens, lengths_of, one_step, recurrent
+from jaxml.models._sequence_parts import RecurrentOptions, check_padding, check_tokens, lengths_of, one_step, recurrent
 
 
 @dataclass(frozen=True)
-class EncoderDecoderConfig:
+class EncoderDecoderConfig(RecurrentOptions):
     """`num_embeddings` tokens of the source and `num_classes` of the target, both as vectors of `embedding_features`;
     `num_layers` of `cell` ("rnn", "lstm" or "gru") with `hidden_features` units on either side. A target begins behind
     `start_index` and ends with `end_index`, `max_length` tokens at most where it is not given. Trailing source tokens
@@ -27,7 +27,6 @@ class EncoderDecoderConfig:
     hidden_features: int = 256
     num_layers: int = 1
     cell: str = "gru"
-    dropout: float = 0.0
     start_index: int = 2
     end_index: int = 3
     padding_index: int | None = 0

@@ -10,11 +10,11 @@ from jaxtyping import Array, Float, Int
 from jaxml import nn
 from jaxml.functional import init
 from jaxml.functional._checks import check_equal, check_positive, check_rank
-from jaxml.models._sequence_parts import last_hidden, recurrent
+from jaxml.models._sequence_parts import RecurrentOptions, last_hidden, recurrent
 
 
 @dataclass(frozen=True)
-class ForecasterConfig:
+class ForecasterConfig(RecurrentOptions):
     """`in_features` numbers at each step, of which the first `out_features` are forecast for `horizon` steps, by
     `num_layers` of `cell` ("rnn", "lstm" or "gru") with `hidden_features` units. With `residual` what is learnt is the
     difference from the last values seen. `length` is that of an example, for counting; the model takes any.
@@ -26,7 +26,6 @@ class ForecasterConfig:
     hidden_features: int = 64
     num_layers: int = 1
     cell: str = "gru"
-    dropout: float = 0.0
     residual: bool = True
     length: int = 64
     input_dtype: ClassVar[str] = "float32"

@@ -13,19 +13,28 @@ from jaxml import nn
 from jaxml.functional._checks import check_choice, check_equal, check_positive, check_within
 from jaxml.models._beam_search import beam_search
 from jaxml.models._decode import Decoded, greedy_decode
-from jaxml.models._sequence_parts import CELLS, check_padding, check_tokens, inside, lengths_of, one_step
+from jaxml.models._sequence_parts import (
+    RecurrentOptions,
+    check_padding,
+    check_tokens,
+    inside,
+    lengths_of,
+    one_step,
+    recurrent,
+)
 from jaxml.nn._dropout import checked_rate, next_key
 
 
 @dataclass(frozen=True)
-class Seq2SeqConfig:
+class Seq2SeqConfig(RecurrentOptions):
     """`num_embeddings` tokens of the source and `num_classes` of the target, as vectors of `embedding_features`;
     `num_layers` of `cell` ("rnn", "lstm" or "gru") with `hidden_features` units, of the encoder in each direction where
     it is `bidirectional`. `attention` is "luong", "additive" or None.
 
     `tied`: one table serves the source, the target and the logits, for a vocabulary that both share. `dropout` is that
-    of the embeddings, before the logits, and between layers where no step waits for another's result. In training,
-    `sampling_rate` of the tokens that the decoder gets are its own (scheduled sampling).
+    of the embeddings, before the logits, and between layers; this last, `recurrent_dropout` and what `zoneout` draws
+    are left out of the decoder where a step waits for another's result. In training, `sampling_rate` of the tokens that
+    the decoder gets are its own (scheduled sampling).
 
     A target begins behind `start_index` and ends with `end_index`, `max_length` tokens at most where it is not given.
     Trailing tokens `padding_index` are no part of a source, unless a call says `lengths`. `length` is that of an
@@ -41,7 +50,6 @@ class Seq2SeqConfig:
     attention: str | None = "luong"
     bidirectional: bool = True
     tied: bool = False
-    dropout: float = 0.0
     sampling_rate: float = 0.0
     start_index: int = 2
     end_index: int = 3
@@ -99,13 +107,12 @@ class Seq2Seq(nnx.Module):
         e, h = config.embedding_features, config.hidden_features
         self.embedding = nn.Embedding(config.num_classes, e, rngs=rngs)
         self.source_embedding = None if config.tied else nn.Embedding(config.num_embeddings, e, rngs=rngs)
-        layers: dict[str, Any] = {"num_layers": config.num_layers, "dropout_rate": config.dropout, "rngs": rngs}
-        cell, directions = CELLS[config.cell], 2 if config.bidirectional else 1
-        self.encoder = cell(e, h, bidirectional=config.bidirectional, **layers)
+        directions = 2 if config.bidirectional else 1
+        self.encoder = recurrent(name, config, e, bidirectional=config.bidirectional, rngs=rngs)
         states, memory = 2 if config.cell == "lstm" else 1, directions * h
         bridges = config.num_layers * states if config.bidirectional else 0
         self.bridge = nnx.List([nn.Linear(memory, h, rngs=rngs) for _ in range(bridges)])
-        self.decoder = cell(e + memory if config.attention == "additive" else e, h, **layers)
+        self.decoder = recurrent(name, config, e + memory if config.attention == "additive" else e, rngs=rngs)
         self.attention = _attention(config, memory, rngs)
         out = e if config.tied else h
         self.readout = nn.Linear(h + memory if config.attention else h, out, rngs=rngs)
@@ -288,7 +295,6 @@ def _attention(config: Seq2SeqConfig, memory: int, rngs: nnx.Rngs) -> Any:
 
 
 def _check_config(name: str, config: Seq2SeqConfig) -> None:
-    check_choice(name, "cell", config.cell, tuple(CELLS))
     check_choice(name, "attention", config.attention, ("luong", "additive", None))
     check_padding(name, config.padding_index, min(config.num_embeddings, config.num_classes))
     check_positive(name, "num_classes, num_embeddings, max_length", (
@@ -296,8 +302,7 @@ def _check_config(name: str, config: Seq2SeqConfig) -> None:
     ))  # fmt: skip
     for index in ("start_index", "end_index"):
         check_within(name, index, getattr(config, index), 0, config.num_classes - 1)
-    for rate in ("dropout", "sampling_rate"):
-        checked_rate(f"{name}: {rate}", getattr(config, rate))
+    checked_rate(f"{name}: sampling_rate", config.sampling_rate)
     if config.tied and config.num_classes != config.num_embeddings:
         raise ValueError(
             f"{name}: tied needs one vocabulary, got num_embeddings={config.num_embeddings} and "

@@ -9,11 +9,19 @@ from jaxtyping import Array, Float, Int
 
 from jaxml import nn
 from jaxml.functional._checks import check_choice
-from jaxml.models._sequence_parts import check_padding, check_tokens, inside, last_hidden, lengths_of, recurrent
+from jaxml.models._sequence_parts import (
+    RecurrentOptions,
+    check_padding,
+    check_tokens,
+    inside,
+    last_hidden,
+    lengths_of,
+    recurrent,
+)
 
 
 @dataclass(frozen=True)
-class SequenceClassifierConfig:
+class SequenceClassifierConfig(RecurrentOptions):
     """Tokens below `num_embeddings`, as vectors of `embedding_features`; `num_layers` of `cell` ("rnn", "lstm" or
     "gru") with `hidden_features` units in each direction; `pool` makes one vector of the steps: "last" (the states
     behind the last step), "mean" or "max". Trailing tokens `padding_index` are no part of a sequence, unless a call
@@ -28,7 +36,6 @@ class SequenceClassifierConfig:
     bidirectional: bool = True
     cell: str = "lstm"
     pool: str = "last"
-    dropout: float = 0.0
     padding_index: int | None = None
     length: int = 128
     input_dtype: ClassVar[str] = "int32"

@@ -1,5 +1,6 @@
 """What the recurrent models share: cells by name, checks of tokens, lengths by padding, single steps."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
@@ -10,20 +11,43 @@ from jaxtyping import Array
 
 from jaxml import nn
 from jaxml.functional._checks import check_choice, check_rank, check_within
+from jaxml.nn._dropout import checked_rate
+from jaxml.nn._recurrent_base import below_one
 
 CELLS: dict[str, Any] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
 
+@dataclass(frozen=True, kw_only=True)
+class RecurrentOptions:
+    """What the configurations of recurrent models share, of `nn.RNN`, `nn.LSTM` and `nn.GRU`.
+
+    `dropout` is that between layers, with `variational` the same at every step; `recurrent_dropout` is that of h on its
+    way to the next step, and `zoneout` the share of the state that stays as it was. `peepholes` are an LSTM's.
+    """
+
+    dropout: float = 0.0
+    variational: bool = False
+    recurrent_dropout: float = 0.0
+    zoneout: float = 0.0
+    peepholes: bool = False
+
+
 def recurrent(module: str, config: Any, in_features: int, *, bidirectional: bool = False, rngs: nnx.Rngs) -> Any:
-    """The recurrent layers of a configuration that has cell, hidden_features, num_layers and dropout."""
+    """The recurrent layers of a configuration that has cell, hidden_features, num_layers and `RecurrentOptions`."""
     check_choice(module, "cell", config.cell, tuple(CELLS))
+    if config.peepholes and config.cell != "lstm":
+        raise ValueError(f"{module}: peepholes are an LSTM's, got cell={config.cell!r}")
     return CELLS[config.cell](
         in_features,
         config.hidden_features,
         num_layers=config.num_layers,
         bidirectional=bidirectional,
-        dropout_rate=config.dropout,
+        dropout_rate=checked_rate(f"{module}: dropout", config.dropout),
+        variational=config.variational,
+        recurrent_dropout_rate=below_one(module, "recurrent_dropout", config.recurrent_dropout),
+        zoneout_rate=below_one(module, "zoneout", config.zoneout),
         rngs=rngs,
+        **({"peepholes": True} if config.peepholes else {}),
     )
 
 

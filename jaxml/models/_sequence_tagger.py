@@ -10,11 +10,11 @@ from jaxtyping import Array, Float, Int
 import jaxml.functional as F
 from jaxml import nn
 from jaxml.functional import init
-from jaxml.models._sequence_parts import check_padding, check_tokens, lengths_of, recurrent
+from jaxml.models._sequence_parts import RecurrentOptions, check_padding, check_tokens, lengths_of, recurrent
 
 
 @dataclass(frozen=True)
-class SequenceTaggerConfig:
+class SequenceTaggerConfig(RecurrentOptions):
     """Tokens below `num_embeddings`, as vectors of `embedding_features`; `num_layers` of `cell` ("rnn", "lstm" or
     "gru") with `hidden_features` units in each direction; at each step dense layers of the widths `dense` with ReLU,
     and `num_classes` logits. Trailing tokens `padding_index` are no part of a sequence, unless a call says `lengths`.
@@ -29,7 +29,6 @@ class SequenceTaggerConfig:
     bidirectional: bool = True
     cell: str = "lstm"
     dense: tuple[int, ...] = ()
-    dropout: float = 0.0
     padding_index: int | None = None
     length: int = 128
     input_dtype: ClassVar[str] = "int32"

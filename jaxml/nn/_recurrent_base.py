@@ -46,8 +46,8 @@ class Recurrent(nnx.Module):
         check_positive(name, "in_features, hidden_features, num_layers", (in_features, hidden_features, num_layers))
         self.bidirectional, self.dtype, self.num_layers = bidirectional, dtype, num_layers
         self.dropout_rate, self.variational = checked_rate(name, dropout_rate), variational
-        self.recurrent_dropout_rate = _below_one(name, "recurrent_dropout_rate", recurrent_dropout_rate)
-        self.zoneout_rate = tuple(_below_one(name, "zoneout_rate", rate) for rate in zoneout_rate)
+        self.recurrent_dropout_rate = below_one(name, "recurrent_dropout_rate", recurrent_dropout_rate)
+        self.zoneout_rate = tuple(below_one(name, "zoneout_rate", rate) for rate in zoneout_rate)
         self.implementation = implementation
         given = {
             "peepholes": peepholes,
@@ -133,7 +133,7 @@ def _share(key: Array, rate: float, shape: tuple[int, ...], dtype: DTypeLike) ->
     return jax.random.bernoulli(key, rate, shape).astype(dtype)
 
 
-def _below_one(module: str, label: str, rate: float) -> float:
+def below_one(module: str, label: str, rate: float) -> float:
     if not 0 <= rate < 1:
         raise ValueError(f"{module}: {label} must be in [0, 1), got {rate}")
     return rate
