@@ -1,6 +1,7 @@
 """`jaxml predict`: what it prints, what it says of images that cannot be read, what it refuses."""
 
 import json
+import re
 
 import jax
 import jax.numpy as jnp
@@ -123,8 +124,20 @@ def test_labels_of_a_file(weights, tmp_path):
         table.write_text(json.dumps(content))
         assert read_labels(table, 8) == tuple("abcdefgh")
     table.write_text(json.dumps({"1": "a", "2": "b"}))
-    with pytest.raises(ValueError, match=r"the keys of .* must be 0, 1, 2"):
+    with pytest.raises(
+        ValueError, match=r"labels\.json cannot be read as .*its keys must be 0, 1, 2, \.\.\., they are 1, 2"
+    ):
         read_labels(table, 2)
+    for content, message in [
+        (b"{", "labels.json cannot be read as names of classes: Expecting"),
+        (b"\xff", "labels.json cannot be read as names of classes: 'utf-8'"),
+        (b"5", "it must be a list or an object, it is 5"),
+        (b'"ab"', "it must be a list or an object, it is 'ab'"),
+        (b'{"a": 1}', "its keys must be 0, 1, 2, ..., they are a, ..."),
+    ]:
+        table.write_bytes(content)
+        with pytest.raises(ValueError, match=re.escape(message)):
+            read_labels(table, 2)
 
 
 def test_batch_norms_are_folded(tmp_path, rng):
@@ -167,6 +180,10 @@ def test_refusals(weights, tmp_path):
         (["predict", "linear", path, "--weights", tmp_path / "no.pth"], "no.pth are not there; no network is made"),
         (["predict", "linear", path], "linear needs --weights: a file, a folder, or hub:owner/repo"),
         (["predict", "linear", tmp_path / "empty", "--weights", weights, "--num-classes", "8"], "holds no image"),
+        (
+            ["predict", "linear", path, "--weights", weights, "--ignore", "head.*", "--num-classes", "3"],
+            "--ignore leaves head.b, head.w of linear without weights, and nothing is predicted with random ones",
+        ),
         (["predict", "linear", path, "--weights", weights], "does not fit LinearModel; nothing was changed"),
         (
             ["predict", "linear", path, "--weights", weights, "--num-classes", "8", "--labels", tmp_path / "l.txt"],

@@ -113,6 +113,10 @@ ERRORS = [
     (lambda: TORCHVISION(Image.new("F", (4, 4))), "pixels are floating point, of a range that is not known"),
     (lambda: TORCHVISION(Image.fromarray(np.full((2, 2), 70_000, np.int32))), "pixels of more than 16 bits"),
     (lambda: TORCHVISION(Image.new("RGB", (0, 3))), "it has no pixels"),
+    (
+        lambda: TORCHVISION(Image.new("L", (1, 5_000))),
+        "is too narrow: its short side resized, it would be 256x12800",
+    ),
     (lambda: TORCHVISION("nowhere.png"), r"nowhere\.png cannot be read as an image"),
 ]
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from _weight_models import BASIC, RESNET, SMALL, arrays_of, as_foreign, made, scrambled
 from _weight_models import without_compiling as without_compiling
+from flax import nnx
 
 from jaxml import models
 
@@ -104,3 +105,9 @@ def test_saved_with_names_of_its_own_where_torchvision_computes_otherwise(tmp_pa
         ValueError, match=r"was saved from a model made with variant=.keras., eps=1\.001e-05; this one has"
     ):
         models.load_weights(made("resnet", 0, **RESNET), path)
+
+
+def test_the_twin_of_standard_convolutions_has_no_published_weights(tmp_path):
+    np.savez(tmp_path / "w.npz", **{"MobilenetV1/Conv2d_0/weights": np.zeros((3, 3, 3, 2), np.float32)})
+    with pytest.raises(ValueError, match="is of another architecture than MobileNetV1"):
+        models.create("conv_mobilenet_v1", rngs=nnx.Rngs(0), weights=tmp_path / "w.npz", width_multiplier=0.0625)

@@ -14,6 +14,8 @@ from flax import nnx
 from jaxml import models, nn
 from jaxml.data._image_folder import ENDINGS
 from jaxml.models._fold import has_foldable
+from jaxml.models._registry import create_loaded
+from jaxml.models._weights._layers import entries
 
 # A path, with its pixels or the error of reading it.
 Read = tuple[Path, np.ndarray | str]
@@ -23,7 +25,12 @@ class Classifier:
     """A network with weights, its batch norms folded, as a compiled function of batches of one size."""
 
     def __init__(self, name: str, weights: str, *, ignore: Sequence[str], **options: Any):
-        model = models.create(name, rngs=nnx.Rngs(0), weights=weights, ignore=ignore, **options)
+        model, report = create_loaded(name, weights, rngs=nnx.Rngs(0), ignore=ignore, **options)
+        if random := [entry.path for entry in entries(model) if entry.path not in report.loaded]:
+            raise ValueError(
+                f"predict: --ignore leaves {', '.join(random[:4])}{', ...' * (len(random) > 4)} of {name} without "
+                f"weights, and nothing is predicted with random ones"
+            )
         preprocessing = getattr(model, "preprocessing", None)
         if preprocessing is None:
             raise ValueError(
@@ -106,17 +113,25 @@ def chunks(paths: Sequence[Path], size: int, read: Callable[[Path], Read]) -> It
 
 def read_labels(path: Path, num_classes: int) -> tuple[str, ...]:
     """The names of the classes: a line each, or JSON: a list, or an object by number, as Keras's class index."""
-    text = path.read_text()
-    if path.suffix == ".json":
-        found = json.loads(text)
-        if isinstance(found, dict):
-            numbers = sorted((int(k), v) for k, v in found.items())
-            if [k for k, _ in numbers] != list(range(len(numbers))):
-                raise ValueError(f"predict: the keys of {path} must be 0, 1, 2, ...")
-            found = [v for _, v in numbers]
-        names = [str(v[-1]) if isinstance(v, list) and v else str(v) for v in found]
-    else:
-        names = [line.strip() for line in text.splitlines() if line.strip()]
+    try:
+        names = _json_names(json.loads(path.read_text())) if path.suffix == ".json" else _lines(path.read_text())
+    except ValueError as error:  # of JSON, of text
+        raise ValueError(f"predict: {path} cannot be read as names of classes: {error}") from error
     if len(names) != num_classes:
         raise ValueError(f"predict: {path} must have a name for each of the {num_classes} classes, it has {len(names)}")
     return tuple(names)
+
+
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _json_names(found: Any) -> list[str]:
+    """Of a list, or of an object by number; the last of each entry that is a list itself, as Keras's are."""
+    if isinstance(found, dict):
+        if sorted(found) != sorted(map(str, range(len(found)))):
+            raise ValueError(f"its keys must be 0, 1, 2, ..., they are {', '.join(list(found)[:4])}, ...")
+        found = [found[str(k)] for k in range(len(found))]
+    if not isinstance(found, list):
+        raise ValueError(f"it must be a list or an object, it is {found!r:.40}")
+    return [str(v[-1]) if isinstance(v, list) and v else str(v) for v in found]

@@ -15,6 +15,7 @@ from jaxml.models._extras import require
 
 _CHANNELS = {"RGB": "RGB", "BGR": "RGB", "L": "L"}
 _LARGEST = 16384  # side of a square: what a file of weights says may be a lie that fills the memory
+_MOST_PIXELS = 2**27  # of an image between resize and crop: a few bytes of file can be 1 pixel wide and very long
 _INTERPOLATIONS = ("bilinear", "bicubic", "nearest", "lanczos")
 
 
@@ -34,8 +35,8 @@ class Preprocessing:
     Called with one image or a sequence, each a path, a Pillow image or an array of uint8 (H, W) or (H, W, 3), it
     returns float32 (N, size, size, C). Images are turned as their EXIF entry says.
 
-    Errors: ValueError for options that make no sense, and one that names the image that cannot be read; ImportError
-    without pillow.
+    Errors: ValueError for options that make no sense, and one that names the image that cannot be read or is too narrow
+    to be resized; ImportError without pillow.
 
     >>> import numpy as np; from jaxml import models
     >>> models.Preprocessing()(np.full((300, 200, 3), 255, np.uint8)).shape
@@ -83,12 +84,12 @@ class Preprocessing:
 
     def _one(self, image: Any) -> np.ndarray:
         opened = _opened(image, _CHANNELS[self.channels])
-        pixels = np.asarray(self._square(opened), np.float32).reshape(self.size, self.size, self.depth)
+        pixels = np.asarray(self._square(opened, _name(image)), np.float32).reshape(self.size, self.size, self.depth)
         pixels = pixels[..., ::-1] if self.channels == "BGR" else pixels
         mean, std = np.asarray(self.mean, np.float32), np.asarray(self.std, np.float32)
         return (pixels / np.float32(self.scale) - mean) / std
 
-    def _square(self, image: Any) -> Any:
+    def _square(self, image: Any, name: str) -> Any:
         from PIL import Image
 
         method = Image.Resampling[self.interpolation.upper()]
@@ -98,6 +99,10 @@ class Preprocessing:
         short = min(width, height)
         # torchvision's rounding: down for the long side, to even for the place of the crop
         width, height = (int(self.resize * side / short) for side in (width, height))
+        if width * height > _MOST_PIXELS:
+            raise ValueError(
+                f"Preprocessing: {name} is too narrow: its short side resized, it would be {width}x{height}"
+            )
         image = image.resize((width, height), method)
         left, top = round((width - self.size) / 2), round((height - self.size) / 2)
         return image.crop((left, top, left + self.size, top + self.size))
@@ -125,12 +130,16 @@ class Preprocessing:
             raise ValueError(f"Preprocessing: not the text of one: {error}") from error
 
 
+def _name(image: Any) -> str:
+    return str(image) if isinstance(image, str | Path) else f"an image of type {type(image).__name__}"
+
+
 def _opened(image: Any, mode: str) -> Any:
     """A Pillow image of the mode."""
     require("Preprocessing", "PIL", "pillow")
     from PIL import Image, ImageOps
 
-    name = str(image) if isinstance(image, str | Path) else f"an image of type {type(image).__name__}"
+    name = _name(image)
     try:
         if isinstance(image, str | Path):
             with Image.open(image) as file:

@@ -28,6 +28,7 @@ from jaxml.models._sequence_classifier import SequenceClassifier, SequenceClassi
 from jaxml.models._sequence_tagger import SequenceTagger, SequenceTaggerConfig
 from jaxml.models._weights._naming import default_preprocessing
 from jaxml.models._weights._pretrained import loaded, opened, options_for
+from jaxml.models._weights._report import WeightsReport
 
 # name -> the class, and what makes its configuration from the options
 MODELS: dict[str, tuple[type, Callable[..., Any]]] = {
@@ -113,18 +114,26 @@ def create(
     >>> model(jnp.ones((2, 8, 8, 1))).shape
     (2, 10)
     """
+    if weights is not None:
+        return create_loaded(name, weights, rngs=rngs, ignore=ignore, **options)[0]
     model, config = _configure(name, options)
-    if weights is None:
-        made = model(config, rngs=rngs)
-        made.preprocessing = default_preprocessing(made)
-        return made
+    made = model(config, rngs=rngs)
+    made.preprocessing = default_preprocessing(made)
+    return made
+
+
+def create_loaded(
+    name: str, weights: str | Path, *, rngs: nnx.Rngs, ignore: str | Sequence[str] = (), **options: Any
+) -> tuple[nnx.Module, WeightsReport]:
+    """`create` with weights, and what of them was used."""
+    model, config = _configure(name, options)
     source, known = opened(weights), {field.name for field in fields(config)}
     needs = options_for(source, lambda rngs: model(config, rngs=rngs))
     model, config = _configure(name, {**{k: v for k, v in needs.items() if k in known}, **options})
-    made = loaded(source, lambda rngs: model(config, rngs=rngs), rngs, ignore)
+    made, report = loaded(source, lambda rngs: model(config, rngs=rngs), rngs, ignore)
     if getattr(made, "preprocessing", None) is None:
         made.preprocessing = default_preprocessing(made)  # type: ignore[attr-defined]
-    return made
+    return made, report
 
 
 class OneKey(nnx.Rngs):

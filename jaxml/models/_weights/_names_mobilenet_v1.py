@@ -9,8 +9,13 @@ _LAYERS = {"depthwise": ("dw", "depthwise"), "pointwise": ("pw", "pointwise")}
 
 
 def namings(config: Any) -> Iterable[tuple[Any, ...]]:
-    """The `Naming` of each; both were trained with ReLU6, TensorFlow's padding (Keras's at stride 2) and eps 1e-3."""
-    needs = {"activation": "relu6", "padding": "SAME", "eps": 1e-3, "separable": True}
+    """The `Naming` of each; both were trained with ReLU6, TensorFlow's padding (Keras's at stride 2) and eps 1e-3.
+
+    Nobody has published weights of the twin of standard convolutions.
+    """
+    if not config.separable:
+        return ()
+    needs = {"activation": "relu6", "padding": "SAME", "eps": 1e-3}
     blocks = len(config.blocks)
     return (
         ("keras", _keras(blocks), {"variant": "keras", **needs}, UNIT),

@@ -13,6 +13,7 @@ from jaxml.models._weights._layers import Entry, entries
 from jaxml.models._weights._load import assign, matches, without_prefix
 from jaxml.models._weights._naming import Naming, recognised
 from jaxml.models._weights._read import read, read_metadata
+from jaxml.models._weights._report import WeightsReport
 from jaxml.models._weights._save import saved_arithmetic
 from jaxml.nn._bridge import partly
 
@@ -40,16 +41,18 @@ def options_for(source: Source, build: Callable[[nnx.Rngs], nnx.Module]) -> dict
     return {} if naming is None else dict(naming.needs)
 
 
-def loaded(source: Source, build: Callable[[nnx.Rngs], nnx.Module], rngs: nnx.Rngs, ignore: Any) -> nnx.Module:
-    """`build(rngs)` with these weights; what they hold is not drawn before."""
+def loaded(
+    source: Source, build: Callable[[nnx.Rngs], nnx.Module], rngs: nnx.Rngs, ignore: Any
+) -> tuple[nnx.Module, WeightsReport]:
+    """`build(rngs)` with these weights, and what of them was used; what they hold is not drawn before."""
     naming, ours, arrays = _recognised(source, build)
     patterns = (ignore,) if isinstance(ignore, str) else tuple(ignore)
     there = set() if naming is None else {e.path for e in ours if naming.within(e, arrays) in arrays}
     skip = {path for path in there if not matches(path, patterns)}
     keys = {"params": rngs.params(), "dropout": rngs.dropout()}
     model = partly(lambda keys: build(nnx.Rngs(keys["params"], dropout=keys["dropout"])), keys, skip=skip)
-    assign(model, source.arrays, source.metadata, source=str(source.path), ignore=ignore)
-    return model
+    report = assign(model, source.arrays, source.metadata, source=str(source.path), ignore=ignore)
+    return model, report
 
 
 def _recognised(
