@@ -193,7 +193,7 @@ def _robust(z: Array, alpha: float) -> Array:
     square = jnp.square(near)
     if alpha == 1:
         return square / (1 + jnp.sqrt(1 + square)) + (size - near)
-    return 2 * (square / 4) / (1 + square / 4)
+    return square / (2 + square / 2)
 
 
 @_robust.defjvp

@@ -10,35 +10,59 @@ from jaxtyping import Array
 from jaxml.functional._channels import per_channel
 from jaxml.functional._checks import check_above, check_equal, check_float
 from jaxml.functional._dtypes import wide_dtype
+from jaxml.functional._guarded import guarded
 
 
 def standardized(x: Array, axes: Sequence[int], eps: float, groups: int | None = None) -> Array:
     """`(x - mean) / sqrt(var + eps)` of a wide `x` over `axes`, and over each of `groups` runs of its last axis.
 
-    The first entry is subtracted before the mean is taken: that of 10,000.1 ± 0.01 is then as accurate as that of
-    0.1 ± 0.01, and constant rows are 0 exactly. It costs no pass over memory, and has no derivative to be missed.
-
-    All is multiplied by a power of two, 1/16 to 1/65,536, with which differences and sums stay within the dtype. A
-    spread that has no square all the same gives 0: to look for the largest entry would cost a pass over memory.
+    A mean far from 0 is taken of what is left without the first entry: that of 10,000.1 ± 0.01 is then as accurate as
+    that of 0.1 ± 0.01, and constant rows are 0 exactly; and with it all is multiplied by a power of two, 1/16 to
+    1/65,536, with which differences and sums stay within the dtype. A spread that has no square all the same gives 0:
+    to look for the largest entry would cost a pass over memory.
     """
+    options = {"axes": tuple(axes), "eps": eps, "groups": groups}
+    unit, origin, centre, inverse = guarded(
+        _plain_moments, _careful_moments, x, finish=_from_zero, shared=True, **options
+    )
+    return (x * unit - origin - centre) * inverse
+
+
+def _plain_moments(x: Array, *, axes: tuple[int, ...], eps: float, groups: int | None) -> tuple[Array, Array]:
+    """Mean and variance; an infinite one where the mean is so large beside it that it was rounded too much."""
+    mean = _mean(x, axes, groups)
+    variance = _mean(jnp.square(x - mean), axes, groups)
+    return mean, jnp.where(jnp.square(mean) <= 16 * variance, variance, jnp.inf)
+
+
+def _from_zero(
+    moments: tuple[Array, Array], x: Array, *, axes: tuple[int, ...], eps: float, groups: int | None
+) -> tuple[Array, ...]:
+    mean, variance = moments
+    return jnp.ones((), x.dtype), jnp.zeros_like(mean), mean, lax.rsqrt(variance + eps)
+
+
+def _careful_moments(x: Array, *, axes: tuple[int, ...], eps: float, groups: int | None) -> tuple[Array, ...]:
     width = 1 if groups is None else x.shape[-1] // groups
-
-    def mean(a: Array) -> Array:
-        """One number a channel, averaged over its group; the big array itself keeps its layout."""
-        a = a.mean(tuple(axes), keepdims=True)
-        if width == 1:
-            return a
-        grouped = a.reshape(*a.shape[:-1], groups, width)
-        return jnp.broadcast_to(grouped.mean(-1, keepdims=True), grouped.shape).reshape(a.shape)
-
     count = width * math.prod(x.shape[i] for i in axes)
     small = 2.0 ** -min(count.bit_length() + 2, 16)
     first = lax.stop_gradient(x[tuple(slice(0, 1) if i in axes else slice(None) for i in range(x.ndim))])
     first = first if width == 1 else jnp.repeat(first[..., ::width], width, axis=-1)
     shifted = x * small - first * small
-    centred = shifted - mean(shifted)
+    mean = _mean(shifted, axes, groups)
     # Of infinity it is 0, with derivative 0. `inverse_root` would say so too, but cost XLA:CPU one more array.
-    return centred * lax.rsqrt(mean(jnp.square(centred)) + eps * small**2)
+    inverse = lax.rsqrt(_mean(jnp.square(shifted - mean), axes, groups) + eps * small**2)
+    return jnp.full((), small, x.dtype), first * small, mean, inverse
+
+
+def _mean(a: Array, axes: tuple[int, ...], groups: int | None) -> Array:
+    """One number a channel, averaged over its group; the big array itself keeps its layout."""
+    a = a.mean(axes, keepdims=True)
+    width = 1 if groups is None else a.shape[-1] // groups
+    if width == 1:
+        return a
+    grouped = a.reshape(*a.shape[:-1], groups, width)
+    return jnp.broadcast_to(grouped.mean(-1, keepdims=True), grouped.shape).reshape(a.shape)
 
 
 def inverse_root(square: Array, eps: float) -> Array:
