@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
@@ -126,3 +127,75 @@ def test_options_that_do_not_fit(options, message, tmp_path):
     result = run(*options, "--out", tmp_path / "run")
     assert result.exit_code == 2 and message in " ".join(result.output.replace("│", " ").split())
     assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture(scope="module")
+def weather(tmp_path_factory):
+    """A cache that holds four years of made-up weather in the place of Seattle's, and the run of one epoch on it."""
+    cache, out = tmp_path_factory.mktemp("cache"), tmp_path_factory.mktemp("run")
+    folder = cache / "pypi-vega-datasets==0.9.0" / "vega_datasets" / "_data"
+    folder.mkdir(parents=True)
+    rng, days = np.random.default_rng(0), np.arange("2012-01-01", "2016-01-01", dtype="datetime64[D]")
+    rows = [",".join([str(d), *(f"{v:.1f}" for v in rng.uniform(1, 20, 4)), "sun"]) for d in days]
+    table = folder / "seattle-weather.csv"
+    table.write_text("\n".join(["date,precipitation,temp_max,temp_min,wind,weather", *rows, ""]))
+    result = run("--quiet", "--epochs", 1, "--out", out, JAXML_CACHE=str(cache))
+    assert result.exit_code == 0, result.output
+    return table, out, data.seattle_weather(cache=cache)
+
+
+def predict(*arguments):
+    return CliRunner().invoke(app, ["predict", *map(str, arguments)], env={"COLUMNS": "300"})
+
+
+@pytest.mark.loose_promotion
+def test_predict_forecasts_the_days_after_a_table(weather, tmp_path):
+    """As the run's own scores have it: the series scaled by its training part, the network of the best epoch."""
+    table, out, columns = weather
+    lines = table.read_text().splitlines()
+    short = tmp_path / "short.csv"
+    short.write_text("\n".join(lines[: 1 + 1461 - 7]))
+    result = predict(out, short, "--json")
+    assert result.exit_code == 0, result.output
+    (got,) = [each["forecast"] for each in json.loads(result.stdout)["results"]]
+    assert [row["date"] for row in got] == [f"2015-12-{day}" for day in range(25, 32)]
+    made = json.loads((out / "model.json").read_text())
+    module = models.create("forecaster", rngs=nnx.Rngs(1), weights=out / "weights.safetensors", **made["options"])
+    series = Series(columns, int(np.searchsorted(columns["date"], np.datetime64("2014-07-01"))))
+    first = np.array([1461 - 7])
+    want = series.degrees(np.asarray(module(jnp.asarray(series.x[None, 1461 - 7 - 28 : 1461 - 7]))), first)[0]
+    np.testing.assert_allclose([row["temp_max"] for row in got], want, rtol=1e-5)
+    shown = predict(out, short, table)
+    assert shown.exit_code == 0 and f"{want[0]:.1f}" in shown.stdout and "2016-01-07" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda lines: lines[:28], "must have 28 days or more, got 27"),
+        (lambda lines: [line.replace("temp_min", "low") for line in lines], "it has no temp_min"),
+        (lambda lines: [*lines[:-3], *lines[-2:]], "the last 28 days must follow one another, one a row"),
+        (lambda lines: [*lines[:-1], "2015-12-31,1,,3,4,sun"], "temp_max must be a number in row 1462, got ''"),
+        (lambda lines: [*lines[:-1], "2015-12-31,1,2,nan,4,sun"], "temp_min must be a number in row 1462, got 'nan'"),
+        (lambda lines: [*lines[:-1], "yesterday,1,2,3,4,sun"], "the column date must hold days such as 2015-12-31"),
+        (lambda lines: [*lines[:-1], b"\xff"], "must be a CSV of UTF-8 text"),
+        (lambda lines: [], "must have the columns date, temp_max, temp_min, wind, precipitation; it has no date"),
+    ],
+)  # fmt: skip
+def test_tables_that_say_too_little(change, message, weather, tmp_path):
+    table, out, _ = weather
+    lines = change(table.read_text().splitlines())
+    path = tmp_path / "days.csv"
+    path.write_bytes(b"\n".join(line if isinstance(line, bytes) else line.encode() for line in lines))
+    result = predict(out, path)
+    assert result.exit_code == 2 and message in " ".join(result.output.replace("│", " ").split())
+
+
+def test_a_run_that_is_not_finished(weather, tmp_path):
+    (tmp_path / "series.json").write_text("{}")
+    result = predict(tmp_path, weather[0])
+    assert result.exit_code == 2 and "it has no model.json and no weights.safetensors" in " ".join(
+        result.output.replace("│", " ").split()
+    )
+    missing = predict(weather[1], tmp_path / "none.csv")
+    assert missing.exit_code == 2 and "No such file" in missing.output

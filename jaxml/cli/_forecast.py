@@ -7,6 +7,7 @@ by what came later.
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,31 @@ NAME, MODEL = "seattle_weather", "forecaster"
 LENGTH, HORIZON = 28, 7
 VALIDATION, TEST = np.datetime64("2014-07-01"), np.datetime64("2015-01-01")  # where these parts begin
 NUMBERS = ("temp_max", "temp_min", "wind", "precipitation")
-SERIES, WEIGHTS, SCORES = "series.json", "weights.safetensors", "scores.json"
+OPTIONS, SERIES, WEIGHTS, SCORES = "model.json", "series.json", "weights.safetensors", "scores.json"
+
+
+def year(date: np.ndarray) -> np.ndarray:
+    """Where in the year each day is, (N, 2)."""
+    day = (date - date.astype("datetime64[Y]")).astype(float)
+    return np.stack([np.sin(2 * np.pi * day / 365.25), np.cos(2 * np.pi * day / 365.25)], axis=1)
+
+
+def usual(date: np.ndarray, waves: np.ndarray) -> np.ndarray:
+    """What each number usually is on each day, (N, 4)."""
+    return np.concatenate([np.ones((len(date), 1)), year(date)], axis=1) @ waves
+
+
+def numbers(columns: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The columns `NUMBERS` side by side, (N, 4)."""
+    values = np.stack([columns[name] for name in NUMBERS], axis=1)
+    values[:, -1] = np.log1p(values[:, -1])  # rain: most days none, some a lot
+    return values
+
+
+def inputs(columns: Mapping[str, np.ndarray], waves: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """What the network sees of each day, (N, 6)."""
+    date = columns["date"]
+    return np.concatenate([(numbers(columns) - usual(date, waves)) / scale, year(date)], axis=1).astype(np.float32)
 
 
 class Series:
@@ -33,15 +58,12 @@ class Series:
     """
 
     def __init__(self, columns: Mapping[str, np.ndarray], stop: int):
-        day = (columns["date"] - columns["date"].astype("datetime64[Y]")).astype(float)
-        year = np.stack([np.sin(2 * np.pi * day / 365.25), np.cos(2 * np.pi * day / 365.25)], axis=1)
-        values = np.stack([columns[name] for name in NUMBERS], axis=1)
-        values[:, -1] = np.log1p(values[:, -1])  # rain: most days none, some a lot
-        waves = np.concatenate([np.ones((len(day), 1)), year], axis=1)
-        self.waves = np.linalg.lstsq(waves[:stop], values[:stop], rcond=None)[0]
-        self.usual = waves @ self.waves
+        date, values = columns["date"], numbers(columns)
+        known = np.concatenate([np.ones((len(date), 1)), year(date)], axis=1)[:stop]
+        self.waves = np.linalg.lstsq(known, values[:stop], rcond=None)[0]
+        self.usual = usual(date, self.waves)
         self.scale = (values - self.usual)[:stop].std(axis=0)
-        self.x = np.concatenate([(values - self.usual) / self.scale, year], axis=1).astype(np.float32)
+        self.x = inputs(columns, self.waves, self.scale)
         self.y = self.x[:, :1]
 
     def degrees(self, z: np.ndarray, first: np.ndarray) -> np.ndarray:
@@ -63,8 +85,14 @@ class Forecast:
         self.series = Series(columns, validation)
         self.train = self._part(0, validation)
         self.validation = self._part(validation, self.test)
-        features = {"in_features": self.series.x.shape[1], "horizon": HORIZON}
+        features = {"in_features": self.series.x.shape[1], "horizon": HORIZON, "length": LENGTH}
         self.module: Any = models.create(MODEL, rngs=nnx.Rngs(seed), **features, **options)
+
+    def keep(self, folder: Path) -> None:
+        """Write what `jaxml predict` makes the network and its numbers again of."""
+        made = {"model": MODEL, "options": asdict(self.module.config)}
+        (folder / OPTIONS).write_text(json.dumps(made, indent=2))
+        self.series.keep(folder)
 
     def _part(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         return data.windows(
@@ -131,7 +159,7 @@ def job(asked: Mapping[str, Any], recipe: Any) -> Any:
         loss=F.l1_loss,
         metrics={"absolute_error": made.absolute_error},
         steps=asked["epochs"] * math.ceil(examples[0] / asked["batch_size"]),
-        keep=made.series.keep,
+        keep=made.keep,
         finish=made.finish,
         options={"batch_size": asked["batch_size"]},
     )

@@ -1,4 +1,4 @@
-"""`jaxml predict`: what a network with pretrained weights sees on images, or how one that was trained here translates.
+"""`jaxml predict`: what a network with pretrained weights sees on images, or what one that was trained here writes.
 Exit status 1 where an image cannot be read, 2 for options that do not fit."""
 
 import json
@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from jaxml.cli._predict_series import forecast, is_series
 from jaxml.cli._predict_text import is_run, translate
 
 EXAMPLES = """
@@ -21,6 +22,8 @@ jaxml predict mobilenet_v2 cat.jpg dog.png --weights mobilenet_v2-b0353104.pth -
 jaxml predict resnet50 photographs/ --weights hub:timm/resnet50.a1_in1k --batch-size 32 --json
 
 jaxml predict runs/translate-seq2seq "Cannot find module '{0}'."
+
+jaxml predict runs/seattle_weather-forecaster last_weeks.csv
 """
 
 
@@ -37,7 +40,8 @@ def predict(
     images: list[str] = typer.Argument(
         ...,
         metavar="IMAGE...",
-        help="Image files, or folders of them at any depth; of a run, sentences, or - to read them.",
+        help="Image files, or folders of them at any depth; of a run that translates, sentences, or - to "
+        "read them; of one that forecasts, CSV files.",
     ),
     weights: str | None = typer.Option(
         None,
@@ -57,10 +61,11 @@ def predict(
     Images are prepared as the weights need it, and batch norms are folded into the convolutions before them. An image
     that cannot be read is reported, the others go on.
 
-    With the folder of a run of `jaxml train translate`, sentences are translated.
+    With the folder of a run of `jaxml train translate`, sentences are translated; with that of `jaxml train
+    seattle_weather`, the week after the last day of each CSV file is forecast.
     """
     if is_run(model):
-        _translate(Path(model), images, weights, beam_size, as_json)
+        _of_run(Path(model), images, weights, beam_size, as_json)
         return
     if weights is None:
         raise typer.BadParameter(f"{model} needs --weights: a file, a folder, or hub:owner/repo")
@@ -98,11 +103,14 @@ def predict(
         raise typer.Exit(1)
 
 
-def _translate(folder: Path, texts: list[str], weights: str | None, beam_size: int, as_json: bool) -> None:
+def _of_run(folder: Path, texts: list[str], weights: str | None, beam_size: int, as_json: bool) -> None:
     try:
         if weights is not None:
             raise ValueError(f"predict: {folder} has its own weights: leave --weights out")
-        translate(folder, texts, beam_size=beam_size, as_json=as_json)
+        if is_series(folder):
+            forecast(folder, texts, as_json=as_json)
+        else:
+            translate(folder, texts, beam_size=beam_size, as_json=as_json)
     except (ValueError, ImportError, OSError) as error:
         raise typer.BadParameter(str(error)) from error
 
