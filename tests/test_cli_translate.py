@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from _devices import run_on_devices
 from typer.testing import CliRunner
 
 from jaxml import data
@@ -186,3 +187,20 @@ def test_a_models_name_is_no_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "linear").mkdir()
     assert "linear needs --weights" in shown(command("predict", "linear", "a.png"))
+
+
+@pytest.mark.slow
+def test_two_devices_train_what_one_does(run, pairs, tmp_path):
+    """`--mesh 2` parts every batch between two devices: the same losses but for rounding, and a run that translates."""
+    options = ["--pairs", str(pairs), *map(str, SMALL), "--epochs", "4", "--out", str(tmp_path / "run"), "--quiet"]
+    said = run_on_devices(
+        f"""
+        from jaxml.cli._app import app
+
+        app({["train", "translate", *options, "--mesh", "2", "--json"]!r}, standalone_mode=False)
+        """
+    )
+    two, one = json.loads(said)["history"], run[1]["history"]
+    for name in ("loss", "val_loss"):
+        np.testing.assert_allclose(two[name], one[name], rtol=1e-4)
+    assert command("predict", tmp_path / "run", "red cat").exit_code == 0
