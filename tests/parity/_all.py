@@ -5,6 +5,7 @@ from . import (
     attention,
     convolution,
     geometry,
+    initialisers,
     losses_classification,
     losses_margin,
     losses_metric,
@@ -12,6 +13,7 @@ from . import (
     normalisation,
     pooling,
     random,
+    recurrent,
 )
 from ._claim import Claim
 from ._row import Row
@@ -27,7 +29,9 @@ FAMILIES = {
     "Normalisation": normalisation,
     "Padding, resizing and sampling": geometry,
     "Linear maps, embeddings and attention": attention,
+    "Recurrence": recurrent,
     "Dropout, noise and augmentation": random,
+    "Initialisers": initialisers,
 }
 CLAIMS: list[Claim] = [claim for family in FAMILIES.values() for claim in family.CLAIMS]
 ROWS: dict[str, list[Row]] = {title: family.ROWS for title, family in FAMILIES.items()}

@@ -174,4 +174,9 @@ ROWS = [
     Row((), ("GlobalMaxPooling2D",), "global_max_pool"),
     Row((), ("min_pool of flax",), reason="`-max_pool(-x)`"),
     Row((), ("soft and stochastic pooling",), reason="in none of the libraries compared with"),
+    Row(
+        (), (),
+        reason="blur pooling is `depthwise_conv2d` of a fixed kernel; RoI pooling and RoIAlign (torchvision.ops) are "
+        "of detectors, and made of `grid_sample` and `avg_pool2d`",
+    ),
 ]  # fmt: skip
