@@ -48,6 +48,9 @@ class EncoderDecoderConfig(RecurrentOptions):
 class EncoderDecoder(nnx.Module):
     """Recurrent layers read the source; their last state is the first of those that write the target, token by token.
 
+    The plain form, whose parameters are those of the published networks (g2p-en's weights load into it): one linear
+    layer from the decoder's output to the logits. `Seq2Seq` without attention puts a tanh layer before it, reads the
+    source in two directions, and has beam search.
     Shapes: x (B, T) and targets (B, S), integers; lengths (B,) -> logits (B, S, num_classes), each from the source and
     the targets before (teacher forcing). Without targets each token is the likeliest one, (B, max_length, num_classes).
     Cost: of a GRU 3 * (embedding_features + hidden_features) * hidden_features MACs a step of the source and of the

@@ -52,6 +52,7 @@ from jaxml.nn._recurrent_cells import Bidirectional as Bidirectional
 from jaxml.nn._recurrent_cells import GRUCell as GRUCell
 from jaxml.nn._recurrent_cells import LSTMCell as LSTMCell
 from jaxml.nn._recurrent_cells import RNNCell as RNNCell
+from jaxml.nn._recurrent_weights import load_recurrent_weights as load_recurrent_weights
 from jaxml.nn._response_norm import FilterResponseNorm as FilterResponseNorm
 from jaxml.nn._response_norm import GlobalResponseNorm as GlobalResponseNorm
 from jaxml.nn._summary import Summary as Summary
@@ -118,6 +119,7 @@ __all__ = [
     "count_params",
     "freeze",
     "functionalize",
+    "load_recurrent_weights",
     "lora",
     "merge_lora",
     "summary",

@@ -6,8 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
 import jaxml.functional as F
+from jaxml import nn
 
 torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
 pytestmark = pytest.mark.peers
@@ -43,6 +45,12 @@ def test_torch(name, layers, bidirectional, padded, rng):
     mix = rng.standard_normal(y.shape).astype(np.float32)
     finals = final if kind == "lstm" else (final,)
     ((y * torch.tensor(mix)).sum() + sum(f.sum() for f in finals)).backward()
+
+    features = {"projection": {"projection_features": P}, "relu": {"activation": "relu"}}.get(name, {})
+    sizes = {"num_layers": layers, "bidirectional": bidirectional, **features}
+    layer = getattr(nn, LAYERS[kind][0])(N, H, **sizes, rngs=nnx.Rngs(0))
+    nn.load_recurrent_weights(layer, {k: v.numpy() for k, v in theirs.state_dict().items()}, layout="torch")
+    assert_close(layer(jnp.asarray(x.detach().numpy()))[0], theirs(x)[0])
 
     suffixes = [f"_l{n}{d}" for n in range(layers) for d in (["", "_reverse"] if bidirectional else [""])]
     labels = ["weight_ih", "weight_hh", "bias_ih", "bias_hh", *(["weight_hr"] if name == "projection" else [])]
@@ -91,6 +99,10 @@ def test_keras(name, rng):
         order = np.concatenate([np.arange(H, 2 * H), np.arange(H), np.arange(2 * H, 3 * H)])
         w_ih, w_hh, b = w_ih[:, order], w_hh[:, order], b[..., order]
     b_ih, b_hh = b if name == "gru" else (b, np.zeros_like(b))
+    layer = getattr(nn, LAYERS[kind][0])(N, H, **after, rngs=nnx.Rngs(0))
+    named = dict(zip(("kernel", "recurrent_kernel", "bias"), values, strict=True))
+    nn.load_recurrent_weights(layer, named, layout="keras")
+    np.testing.assert_allclose(layer(jnp.asarray(x))[0], keras.ops.convert_to_numpy(y), rtol=1e-5, atol=1e-5)
     got, state = getattr(F, kind)(*map(jnp.asarray, (x, w_ih, w_hh, b_ih, b_hh)), **after)
     np.testing.assert_allclose(got, keras.ops.convert_to_numpy(y), rtol=1e-5, atol=1e-5)
     for g, f in zip(jax.tree.leaves(state), final, strict=True):
