@@ -19,7 +19,7 @@ ROWS = [
     Row(("nn.init.zeros_",), ("initializers.Zeros",), "functional.init.zeros"),
     Row(("nn.init.ones_",), ("initializers.Ones",), "functional.init.ones"),
     Row(("nn.init.orthogonal_",), ("initializers.Orthogonal",), "orthogonal", whose="jax.nn.initializers"),
-    Row(("nn.init.dirac_",), (), reason="`jax.nn.initializers.delta_orthogonal` is orthogonal at the middle tap, not 1"),
+    Row(("nn.init.dirac_",), (), reason="`jnp.zeros(shape).at[middle].set(jnp.eye(n, m))`"),
     Row(("nn.init.eye_",), ("initializers.Identity",), reason="`jnp.eye`"),
     Row(("nn.init.sparse_",), (), reason="a product with `jax.random.bernoulli`; no layer here starts so"),
     Row(("nn.init.calculate_gain",), (), reason="the gain is in the name: he for rectifiers, glorot and lecun for 1"),
