@@ -107,6 +107,13 @@ def test_drawn_tokens_are_distributed_as_they_should(rng):
     assert (drawn.tokens == again.tokens).all() and 0.2 < float((drawn.tokens[:, 0] == drawn.tokens[:, 1]).mean()) < 0.4
 
 
+@pytest.mark.parametrize("name", ["greedy_decode", "sample_decode", "beam_search"])
+def test_an_empty_batch_is_decoded_to_nothing(name):
+    found = SEARCHES[name](flat, None, jnp.zeros(0, jnp.int32), max_length=3)
+    beams = (4,) if name == "beam_search" else ()
+    assert [a.shape for a in found] == [(0, *beams, 3), (0, *beams), (0, *beams)]
+
+
 @pytest.mark.parametrize("length_penalty", [0.0, 1.0])
 def test_a_beam_of_one_is_greedy(rng, length_penalty):
     _, step = chain(rng)

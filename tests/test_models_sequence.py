@@ -208,9 +208,22 @@ def test_forecaster_starts_from_persistence(rng):
     np.testing.assert_array_equal(create("forecaster")(x), jnp.broadcast_to(x[:, -1:, :1], (4, 4, 1)))
     y = create("forecaster")(x, lengths=jnp.array([6, 2, 1, 3], jnp.int32))
     np.testing.assert_array_equal(y[:, 0, 0], x[jnp.arange(4), jnp.array([5, 1, 0, 2]), 0])
+    # A length of 0 is an error where it is known, below; elsewhere nothing of the padding is seen.
+    forecast = jax.jit(lambda x, lengths: create("forecaster")(x, lengths=lengths))
+    y = forecast(x.at[1].set(jnp.nan), jnp.array([6, 0, 1, 3], jnp.int32))
+    np.testing.assert_array_equal(y[:, 0, 0], x[jnp.arange(4), jnp.array([5, 0, 0, 2]), 0] * jnp.array([1, 0, 1, 1.0]))
 
 
 # The encoder and decoder.
+@pytest.mark.parametrize("name", ["encoder decoder", "seq2seq"])
+def test_targets_of_no_step_have_no_logits(name, rng):
+    assert create(name)(inputs(name, rng), jnp.zeros((4, 0), jnp.int32)).shape == (
+        4,
+        0,
+        create(name).config.num_classes,
+    )
+
+
 def test_free_running_is_teacher_forcing_by_itself(rng):
     """Without targets the model is fed what it said, so a teacher who says that changes nothing; and the end stays."""
     model = create("encoder decoder", start_index=0, end_index=4)
@@ -249,6 +262,10 @@ def test_free_running_is_teacher_forcing_by_itself(rng):
         (lambda: create("forecaster", out_features=3), ValueError, r"out_features must be at most in_features, 2, got"),
         (lambda: create("forecaster")(jnp.ones((1, 5, 3))), ValueError, r"^Forecaster: the last axis of x must be 2"),
         (lambda: create("forecaster")(jnp.ones((1, 0, 2))), ValueError, r"the number of steps of x must be positive"),
+        (
+            lambda: create("forecaster")(jnp.ones((2, 3, 2)), lengths=jnp.array([0, 3])), ValueError,
+            r"^Forecaster: with residual=True lengths must be at least 1, got 0",
+        ),
         (lambda: create("encoder decoder", start_index=7), ValueError, r"start_index must lie between 0 and 6, got 7"),
         (lambda: create("encoder decoder", max_length=0), ValueError, r"max_length must be positive integers"),
         (

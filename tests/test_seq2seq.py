@@ -248,6 +248,7 @@ def test_what_cannot_be_called(unchecked_types):
         (SOURCE, TARGET - 1, ValueError, "targets must be tokens from 0 to 10, got -1"),
         (SOURCE[0], TARGET, ValueError, r"x must have 2 axes \(B, T\)"),
         (SOURCE, TARGET[:2], ValueError, "the number of rows of targets must be 3, got 2"),
+        (SOURCE[:, :0], TARGET, ValueError, "Seq2Seq: the number of steps of x must be positive"),
     ]:
         with pytest.raises(error, match=message):
             model(x, targets)
@@ -257,5 +258,7 @@ def test_what_cannot_be_called(unchecked_types):
         ValueError, match="sampling_rate of a call needs a model made with dropout or with a sampling_rate"
     ):
         model(SOURCE, TARGET, sampling_rate=0.5, train=True)
+    with pytest.raises(ValueError, match=r"Seq2Seq: sampling_rate: rate must be in \[0, 1\], got -0.5"):
+        model(SOURCE, TARGET, sampling_rate=-0.5, train=True)
     with pytest.raises(ValueError, match="beam_size must be at most the size of the vocabulary, 11, got 12"):
         model.decode(SOURCE, beam_size=12)

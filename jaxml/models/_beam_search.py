@@ -71,9 +71,9 @@ def beam_search(
         log_p = jnp.where(ended[..., None], frozen[None, None], log_p)
         totals = total[..., None] + log_p
         scores = totals / penalty(_longer(lengths, ended))[..., None]
-        _, best = jax.lax.top_k(scores.reshape(batch, -1), k)
+        _, best = jax.lax.top_k(scores.reshape(batch, k * vocabulary), k)
         parent, token = best // vocabulary, best % vocabulary
-        total = jnp.take_along_axis(totals.reshape(batch, -1), best, axis=1)
+        total = jnp.take_along_axis(totals.reshape(batch, k * vocabulary), best, axis=1)
         tokens, lengths, ended = (_rows(a, parent) for a in (tokens, lengths, ended))
         rows = (jnp.arange(batch)[:, None] * k + parent).reshape(-1)
         state = jax.tree.map(lambda a: a[rows], state)

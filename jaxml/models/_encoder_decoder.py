@@ -101,7 +101,7 @@ class EncoderDecoder(nnx.Module):
             return self._free(state, first)
         check_tokens("EncoderDecoder", targets, self.config.num_classes, name="targets")
         check_equal("EncoderDecoder", "the number of rows of targets", targets.shape[0], x.shape[0], x=x)
-        before = jnp.concatenate([first[:, None], targets[:, :-1].astype(jnp.int32)], axis=1)
+        before = jnp.concatenate([first[:, None], targets.astype(jnp.int32)], axis=1)[:, :-1]
         start = dict(zip(("h0", "c0"), state if isinstance(state, tuple) else (state,), strict=False))
         y, _ = self.decoder(self.decoder_embedding(before, train=train), **start, train=train)
         return self.head(self.dropout(y, train=train), train=train)

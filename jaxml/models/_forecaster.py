@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
+from jax.core import Tracer
 from jaxtyping import Array, Float, Int
 
 from jaxml import nn
@@ -50,7 +52,8 @@ class Forecaster(nnx.Module):
     Variant: with `residual` the head starts at zero, so that the first forecast is persistence.
     Cost: of a GRU 3 * (in_features + hidden_features) * hidden_features MACs a step of the first layer, and
     hidden_features * horizon * out_features once.
-    Errors: `ValueError` for an unknown cell, sizes below 1, more outputs than inputs where `residual`, an x of no step.
+    Errors: `ValueError` for an unknown cell, sizes below 1, more outputs than inputs or a length of 0 where
+    `residual` (in compiled code the x_T of such a row is 0), an x of no step.
     """
 
     family = "forecaster"
@@ -81,5 +84,14 @@ class Forecaster(nnx.Module):
         out = self.head(h, train=train).reshape(x.shape[0], self.config.horizon, self.config.out_features)
         if not self.config.residual:
             return out
-        last = x[:, -1] if lengths is None else x[jnp.arange(x.shape[0], dtype=jnp.int32), lengths - 1]
-        return last[:, None, : self.config.out_features] + out
+        return _last(x, lengths)[:, None, : self.config.out_features] + out
+
+
+def _last(x: Array, lengths: Array | None) -> Array:
+    """x at each row's last step, (B, I); 0 for a row of none, which is an error where it is known."""
+    if lengths is None:
+        return x[:, -1]
+    if not isinstance(lengths, Tracer) and (np.asarray(lengths) == 0).any():
+        raise ValueError("Forecaster: with residual=True lengths must be at least 1, got 0")
+    last = x[jnp.arange(x.shape[0], dtype=jnp.int32), lengths - 1]
+    return jnp.where((lengths > 0)[:, None], last, 0)

@@ -91,8 +91,9 @@ class Seq2Seq(nnx.Module):
     and from these themselves where there is one. Luong's input feeding is left out.
     Cost: of a GRU 3 * (in + hidden_features) * hidden_features MACs a step of each layer and direction; of attention
     see `F.luong_attention`, `F.additive_attention`; of the logits hidden_features * num_classes a step of the target.
-    Errors: `ValueError` for an unknown cell or attention, a token that is none, lengths outside [0, T], and a `tied`
-    model of two vocabularies; `TypeError` for tokens that are no integers.
+    Errors: `ValueError` for an unknown cell or attention, a token that is none, lengths outside [0, T], a source of
+    no step with attention, a rate outside [0, 1], and a `tied` model of two vocabularies; `TypeError` for tokens that
+    are no integers.
     Reference: Sutskever et al. 2014, arXiv:1409.3215; Bahdanau et al. 2014, arXiv:1409.0473; Luong et al. 2015,
     arXiv:1508.04025; scheduled sampling: Bengio et al. 2015, arXiv:1506.03099.
     """
@@ -142,6 +143,8 @@ class Seq2Seq(nnx.Module):
         train: bool = False,
     ) -> Float[Array, "B S K"]:
         rate = (self.config.sampling_rate if sampling_rate is None else sampling_rate) if train else 0.0
+        if isinstance(rate, float | int):
+            checked_rate("Seq2Seq: sampling_rate", rate)
         keys = self._keys(train, drawing=not isinstance(rate, float | int) or rate > 0)
         state = self._encode(x, lengths, keys[0], train)
         first = jnp.full((x.shape[0], 1), self.config.start_index, jnp.int32)
@@ -149,7 +152,7 @@ class Seq2Seq(nnx.Module):
             return self._free(state, first[:, 0])
         check_tokens("Seq2Seq", targets, self.config.num_classes, name="targets")
         check_equal("Seq2Seq", "the number of rows of targets", targets.shape[0], x.shape[0], x=x)
-        before = jnp.concatenate([first, targets[:, :-1].astype(jnp.int32)], axis=1)
+        before = jnp.concatenate([first, targets.astype(jnp.int32)], axis=1)[:, :-1]
         if not isinstance(rate, float | int) or rate > 0:
             vectors = self._scheduled(state, before, rate, keys)
         elif self.config.attention == "additive":
@@ -195,6 +198,8 @@ class Seq2Seq(nnx.Module):
     def _encode(self, x: Array, lengths: Array | None, key: Array | None, train: bool) -> DecoderState:
         config = self.config
         check_tokens("Seq2Seq", x, config.num_embeddings)
+        if config.attention is not None:
+            check_positive("Seq2Seq", "the number of steps of x", (x.shape[1],))
         lengths = lengths_of(x, config.padding_index) if lengths is None else lengths
         embedding = self.embedding if self.source_embedding is None else self.source_embedding
         vectors = self._dropped(key, embedding(x, train=train))
