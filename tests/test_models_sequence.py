@@ -134,6 +134,15 @@ def test_exported(name, tmp_path, rng):
     np.testing.assert_allclose(exported(x[:3]), jax.jit(model)(x[:3]), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", SMALL | SEQ2SEQ)
+def test_exported_for_any_length(name):
+    rows, steps = jax.export.symbolic_shape("B, T")
+    model, numbers = create(name), name == "forecaster"
+    x = jax.ShapeDtypeStruct((rows, steps, 2) if numbers else (rows, steps), jnp.float32 if numbers else jnp.int32)
+    (out,) = jax.export.export(jax.jit(model))(x).out_avals
+    assert out.shape[0] == rows and (out.shape[1] == steps or name not in ("tagger", "language model"))
+
+
 # The language model.
 TEXT = (
     "the rain in spain stays mainly in the plain; the plain rain stains the main lane. "
@@ -261,7 +270,7 @@ def test_free_running_is_teacher_forcing_by_itself(rng):
         (lambda: create("forecaster", horizon=0), ValueError, r"^Forecaster: .*horizon must be positive integers"),
         (lambda: create("forecaster", out_features=3), ValueError, r"out_features must be at most in_features, 2, got"),
         (lambda: create("forecaster")(jnp.ones((1, 5, 3))), ValueError, r"^Forecaster: the last axis of x must be 2"),
-        (lambda: create("forecaster")(jnp.ones((1, 0, 2))), ValueError, r"the number of steps of x must be positive"),
+        (lambda: create("forecaster")(jnp.ones((1, 0, 2))), ValueError, r"^Forecaster: x must have a step to go on"),
         (
             lambda: create("forecaster")(jnp.ones((2, 3, 2)), lengths=jnp.array([0, 3])), ValueError,
             r"^Forecaster: with residual=True lengths must be at least 1, got 0",

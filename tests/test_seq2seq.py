@@ -248,7 +248,7 @@ def test_what_cannot_be_called(unchecked_types):
         (SOURCE, TARGET - 1, ValueError, "targets must be tokens from 0 to 10, got -1"),
         (SOURCE[0], TARGET, ValueError, r"x must have 2 axes \(B, T\)"),
         (SOURCE, TARGET[:2], ValueError, "the number of rows of targets must be 3, got 2"),
-        (SOURCE[:, :0], TARGET, ValueError, "Seq2Seq: the number of steps of x must be positive"),
+        (SOURCE[:, :0], TARGET, ValueError, "Seq2Seq: x must have a step for attention to look at"),
     ]:
         with pytest.raises(error, match=message):
             model(x, targets)

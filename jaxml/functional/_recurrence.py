@@ -37,7 +37,7 @@ def recurrence(step: Step, state: State, xs: Any, lengths: Array | None, reverse
     return outputs, state
 
 
-def within(lengths: Array, steps: int) -> Array:
+def within(lengths: Array, steps: Any) -> Array:
     """`(T, B)`: whether step t of row b is one."""
     return jnp.arange(steps, dtype=lengths.dtype)[:, None] < lengths[None, :]
 

@@ -142,7 +142,7 @@ def _with_zoneout(step: Step, xs: Any, layer: Layer, state: State, steps: int) -
     return zoned, (xs, shares)
 
 
-def shares_of(layer: Layer, state: State, steps: int) -> tuple[Array | None, ...]:
+def shares_of(layer: Layer, state: State, steps: Any) -> tuple[Array | None, ...]:
     """What stays of each part of the state, `(T, B, H)`."""
     return tuple(
         None if z is None else jnp.broadcast_to(jnp.swapaxes(z, 0, 1), (steps, *s.shape))

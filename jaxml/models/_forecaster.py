@@ -78,7 +78,8 @@ class Forecaster(nnx.Module):
     ) -> Float[Array, "B S O"]:
         check_rank("Forecaster", "x", x, 3, "(B, T, in_features)")
         check_equal("Forecaster", "the last axis of x", x.shape[2], self.config.in_features, x=x)
-        check_positive("Forecaster", "the number of steps of x", (x.shape[1],))
+        if x.shape[1] == 0:
+            raise ValueError(f"Forecaster: x must have a step to go on from (x: {tuple(x.shape)})")
         _, state = self.recurrent(x, lengths=lengths, train=train)
         h = self.dropout(last_hidden(state, False), train=train)
         out = self.head(h, train=train).reshape(x.shape[0], self.config.horizon, self.config.out_features)

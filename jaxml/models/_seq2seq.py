@@ -198,8 +198,8 @@ class Seq2Seq(nnx.Module):
     def _encode(self, x: Array, lengths: Array | None, key: Array | None, train: bool) -> DecoderState:
         config = self.config
         check_tokens("Seq2Seq", x, config.num_embeddings)
-        if config.attention is not None:
-            check_positive("Seq2Seq", "the number of steps of x", (x.shape[1],))
+        if config.attention is not None and x.shape[1] == 0:
+            raise ValueError(f"Seq2Seq: x must have a step for attention to look at (x: {tuple(x.shape)})")
         lengths = lengths_of(x, config.padding_index) if lengths is None else lengths
         embedding = self.embedding if self.source_embedding is None else self.source_embedding
         vectors = self._dropped(key, embedding(x, train=train))
