@@ -1,5 +1,7 @@
 """PyTorch's and Keras's layouts of recurrent weights in jaxml's layers, and what does not fit."""
 
+from functools import partial
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -74,3 +76,20 @@ def test_what_does_not_fit_is_listed_and_nothing_changes():
         nn.load_recurrent_weights(nn.LSTM(N, H, peepholes=True, rngs=nnx.Rngs(0)), {}, layout="torch")
     with pytest.raises(ValueError, match=r"Keras has no projection, and this LSTM has"):
         nn.load_recurrent_weights(nn.LSTM(N, H, projection_features=P, rngs=nnx.Rngs(0)), {}, layout="keras")
+
+
+@pytest.mark.parametrize(
+    ("layer", "given", "error", "message"),
+    [
+        (nn.Linear, {}, TypeError, "layer must be an RNN, LSTM or GRU of jaxml.nn, got Linear"),
+        (nn.LSTMCell, {}, TypeError, "layer must be an RNN, LSTM or GRU of jaxml.nn, got LSTMCell"),
+        (nn.LSTM, [1], TypeError, "weights must be arrays by name, got list"),
+        (partial(nn.GRU, reset_after=False), {}, ValueError, "PyTorch's GRU has its reset gate after the product"),
+        (nn.RNN, {"weight_ih_l0": np.ones((H, N)) * 1j}, TypeError, "weight_ih_l0 must hold real numbers, got complex"),
+        (nn.RNN, {"weight_ih_l0": np.full((H, N), "a")}, TypeError, "weight_ih_l0 must hold real numbers, got <U1"),
+    ],
+)
+@pytest.mark.usefixtures("unchecked_types")
+def test_what_are_no_weights_or_no_layer(layer, given, error, message):
+    with pytest.raises(error, match=f"^load_recurrent_weights: {message}"):
+        nn.load_recurrent_weights(layer(N, H, rngs=nnx.Rngs(0)), given, layout="torch")

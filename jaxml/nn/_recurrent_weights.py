@@ -25,7 +25,9 @@ def load_recurrent_weights(layer: Recurrent, weights: Mapping[str, Any], *, layo
     r z n (a Keras GRU's is z r n), and where the library has one bias for two, b_hh is 0. The layer's sizes,
     `reset_after` and `activation` are to be those of the other.
     Errors: `ValueError` that lists what is missing, what the layer has no place for, and what has another shape, and
-    then nothing is changed; for a layer with peepholes, which neither library has.
+    then nothing is changed; for a layer with peepholes, which neither library has, and for a GRU with its reset gate
+    before the product, which PyTorch does not have. `TypeError` for another layer, weights that are no mapping, and an
+    array of anything but real numbers.
 
     >>> import numpy as np; from flax import nnx; from jaxml import nn
     >>> rnn = nn.RNN(2, 3, use_bias=False, rngs=nnx.Rngs(0))
@@ -35,6 +37,12 @@ def load_recurrent_weights(layer: Recurrent, weights: Mapping[str, Any], *, layo
     """
     name = "load_recurrent_weights"
     check_choice(name, "layout", layout, ("torch", "keras"))
+    if not isinstance(layer, Recurrent):
+        raise TypeError(f"{name}: layer must be an RNN, LSTM or GRU of jaxml.nn, got {type(layer).__name__}")
+    if not isinstance(weights, Mapping):
+        raise TypeError(f"{name}: weights must be arrays by name, got {type(weights).__name__}")
+    if layout == "torch" and not getattr(layer, "reset_after", True):
+        raise ValueError(f"{name}: PyTorch's GRU has its reset gate after the product, and this GRU has it before")
     if layer.peephole is not None:
         raise ValueError(f"{name}: neither PyTorch nor Keras has peepholes, and this {type(layer).__name__} has")
     parts = _parts(layer)
@@ -48,6 +56,8 @@ def load_recurrent_weights(layer: Recurrent, weights: Mapping[str, Any], *, layo
                 missing.append(key)
                 continue
             given = np.asarray(weights[key])
+            if not (jnp.issubdtype(given.dtype, jnp.floating) or jnp.issubdtype(given.dtype, jnp.integer)):
+                raise TypeError(f"{name}: {key} must hold real numbers, got {given.dtype}")
             if given.shape != shape:
                 misshapen.append(f"{key} {given.shape}, not {shape}")
                 continue
