@@ -188,12 +188,13 @@ def test_resnet50_and_its_training_step_in_two_seconds():
     forward = flops.count(resnet50, params, x, params="params")
     assert (forward.macs, forward.params) == (4_089_184_256, 23_454_912 + 2_048_000)
     step = jax.value_and_grad(lambda params, x: resnet50(params, x).sum())
-    seconds = []
-    for _ in range(3):  # the least: processor time too grows with what else the cores do
+    for _ in range(3):  # processor time too grows with what else the cores do
         jax.clear_caches()
         begin = time.process_time()
         cost = flops.count(step, params, x)
-        seconds.append(time.process_time() - begin)
-    assert min(seconds) < 2
+        seconds = time.process_time() - begin
+        if seconds < 2:
+            break
+    assert seconds < 2
     assert cost.macs == 3 * forward.macs - 112 * 112 * 64 * 147
     assert cost.uncounted == {}
