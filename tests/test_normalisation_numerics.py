@@ -102,3 +102,17 @@ def test_spread_beyond_the_root_of_the_end():
     x = jnp.array([[1.0, -1.0, 1.0, -1.0, 0.0, 0.0, 0.0, 0.0]])
     np.testing.assert_allclose(F.layer_norm(x * 1e20), 2**0.5 * x, rtol=1e-6)
     assert (F.layer_norm(x * 1e30) == 0).all()
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(1, 0), (1, 3), (1e-2, 1e4), (1e6, 0), (0, 5)])
+def test_array_of_a_quarter_mebibyte(scale, shift, rng):
+    """There the plain moments go first: one row that they are wrong for, and no row is."""
+    x = rng.standard_normal((257, 256)).astype(np.float32)
+    x[100] = x[100] * scale + shift
+    w, dx = rng.standard_normal((2, 257, 256)).astype(np.float32)
+    y, slope, second = jax.jit(partial(orders, F.layer_norm))(x, w, dx)
+    want = exact(*(a.astype(WIDE) for a in (x, w, dx)), centre=True)
+    np.testing.assert_allclose(y, want[0], atol=4e-6)
+    for got, exactly in ((slope, want[1]), (second, want[2])):
+        unit = np.maximum(np.abs(exactly).max(-1, keepdims=True), WIDE(1e-30))
+        np.testing.assert_allclose(np.asarray(got) / unit, exactly / unit, atol=2e-5)
