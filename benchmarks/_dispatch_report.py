@@ -1,6 +1,6 @@
 """The tables and sentences of suite `dispatch`, from its result alone."""
 
-from benchmarks import _dispatch_calls, _dispatch_compile, _dispatch_imports
+from benchmarks import _dispatch_calls, _dispatch_compile, _dispatch_count, _dispatch_imports
 from benchmarks._dispatch_calls import BARE, NNX, OURS
 from benchmarks._dispatch_compile import STOCK
 from benchmarks._dispatch_imports import BASE, EMPTY
@@ -38,6 +38,8 @@ def tables(result: SuiteResult) -> list[Table]:
     drawn += [_imports_table(row) for row in part(result, _dispatch_imports.PART)]
     if compiled := part(result, _dispatch_compile.PART):
         drawn.append(_compile_table(compiled))
+    if counted := part(result, _dispatch_count.PART):
+        drawn.append(_count_table(counted))
     return drawn
 
 
@@ -80,6 +82,16 @@ def _compile_table(rows: list[Row]) -> Table:
     return Table("Compile time", ("program", "trace s", "compile s"), cells, caption)
 
 
+def _count_table(rows: list[Row]) -> Table:
+    cells = []
+    for row in rows:
+        for who in (_dispatch_count.OURS, _dispatch_count.STOCK):
+            figures = [seconds(row.median(f"{what}.{who}")) for what in (_dispatch_count.COUNT, _dispatch_count.TRACE)]
+            cells.append([f"{row.facts['network']}: {who}", *figures])
+    caption = "A gradient, one image. trace: jax.make_jaxpr, which counting does too. With JAX's caches emptied."
+    return Table("Counting FLOPs", ("network", "flops.count s", "trace s"), cells, caption)
+
+
 def summary(result: SuiteResult) -> list[str]:
     lines = []
     for row in part(result, _dispatch_calls.PART):
@@ -106,6 +118,12 @@ def summary(result: SuiteResult) -> list[str]:
                 f"How long does a training step of {row.facts['network']} take to trace and compile? "
                 f"{seconds(whole[OURS])} s, of stock Flax layers {seconds(whole[STOCK])} s"
             )
+    for row in part(result, _dispatch_count.PART):
+        found = [row.median(f"{_dispatch_count.COUNT}.{who}") for who in (_dispatch_count.OURS, _dispatch_count.STOCK)]
+        lines.append(
+            f"How long does counting the gradient of {row.facts['network']} take? "
+            f"{seconds(found[0])} s, of stock Flax layers {seconds(found[1])} s (asked: {_dispatch_count.TARGET:.0f})"
+        )
     return lines
 
 

@@ -232,7 +232,7 @@ def test_dispatch_times_three_ways_to_the_same_result(tmp_path, monkeypatch):
     narrow = ("cnn", {"widths": (4, 8), "strides": (1, 2)}, (8, 8, 1))
     monkeypatch.setitem(_dispatch_compile.NETWORKS, "cnn", narrow)
     loaded = through_json(measured(_dispatch.SUITE), tmp_path / "r.json")
-    forward, step, imports, compiled = loaded.rows
+    forward, step, imports, compiled, counted = loaded.rows
     for row in (forward, step):
         assert row.notes == []
         assert set(row.times) == {"call.bare", "call.jaxml", "call.nnx"}
@@ -246,7 +246,9 @@ def test_dispatch_times_three_ways_to_the_same_result(tmp_path, monkeypatch):
     }
     assert set(compiled.times) == parts
     assert "persistent compilation cache is on" in compiled.notes[0]  # as it is in these tests
+    assert set(counted.times) == {f"{what}.{who}" for what in ("count", "trace") for who in ("jaxml", "stock")}
     text = printed(_dispatch.SUITE.tables(loaded))
+    assert "Counting FLOPs" in text and "cnn: stock" in text
     assert "training step: make_train_step" in text and "import jaxml.functional" in text and "cnn, step: stock" in text
     questions = [line.partition("?")[0] for line in _dispatch.SUITE.summary(loaded)]
     assert questions == [
@@ -254,6 +256,7 @@ def test_dispatch_times_three_ways_to_the_same_result(tmp_path, monkeypatch):
         "What does a training step cost beside computing",
         "What does an import add to `import jax`",
         "How long does a training step of cnn take to trace and compile",
+        "How long does counting the gradient of cnn take",
     ]
 
 

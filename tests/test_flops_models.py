@@ -1,7 +1,6 @@
 """The models' multiply-adds: the integers that the architectures have, and the rounded figures of their papers."""
 
 import inspect
-import time
 
 import jax
 import jax.numpy as jnp
@@ -182,19 +181,14 @@ def resnet50_shapes():
     return [jax.ShapeDtypeStruct(s, jnp.float32) for s in [*shapes, (2048, 1000)]]
 
 
-def test_resnet50_and_its_training_step_in_two_seconds():
-    """4.089 G multiply-adds, as torchvision has it (v1.5); the paper's 3.8 is v1, whose stride is in the first 1x1."""
+def test_resnet50_and_its_training_step():
+    """4.089 G multiply-adds, as torchvision has it (v1.5); the paper's 3.8 is v1, whose stride is in the first 1x1.
+
+    Its two seconds are measured by the benchmark: `python -m benchmarks --only dispatch --filter count`.
+    """
     params, x = resnet50_shapes(), jax.ShapeDtypeStruct((1, 224, 224, 3), jnp.float32)
     forward = flops.count(resnet50, params, x, params="params")
     assert (forward.macs, forward.params) == (4_089_184_256, 23_454_912 + 2_048_000)
-    step = jax.value_and_grad(lambda params, x: resnet50(params, x).sum())
-    for _ in range(3):  # processor time too grows with what else the cores do
-        jax.clear_caches()
-        begin = time.process_time()
-        cost = flops.count(step, params, x)
-        seconds = time.process_time() - begin
-        if seconds < 2:
-            break
-    assert seconds < 2
+    cost = flops.count(jax.value_and_grad(lambda params, x: resnet50(params, x).sum()), params, x)
     assert cost.macs == 3 * forward.macs - 112 * 112 * 64 * 147
     assert cost.uncounted == {}
