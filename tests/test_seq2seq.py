@@ -262,3 +262,17 @@ def test_what_cannot_be_called(unchecked_types):
         model(SOURCE, TARGET, sampling_rate=-0.5, train=True)
     with pytest.raises(ValueError, match="beam_size must be at most the size of the vocabulary, 11, got 12"):
         model.decode(SOURCE, beam_size=12)
+
+
+@pytest.mark.parametrize("beams", [1, 2])
+def test_a_penalty_is_one_of_any_number_of_beams(beams, unchecked_types):
+    """Of one beam, which compares nothing, it changes nothing, but what is refused for two is refused for one."""
+    model = made()
+    for penalty in (-1.0, float("nan"), "0.6"):
+        with pytest.raises(ValueError, match=f"^Seq2Seq: length_penalty must be at least 0, got {penalty}$"):
+            model.decode(SOURCE, beam_size=beams, length_penalty=penalty)
+    with pytest.raises(ValueError, match=r"^Seq2Seq: beam_size must be positive integers, got \(1\.0,\)$"):
+        model.decode(SOURCE, beam_size=1.0)
+    if beams == 1:
+        greedy, penalised = model.decode(SOURCE), model.decode(SOURCE, length_penalty=0.6)
+        assert all(bool((a == b).all()) for a, b in zip(greedy, penalised, strict=True))

@@ -170,7 +170,13 @@ class Seq2Seq(nnx.Module):
         length_penalty: float = 0.0,
     ) -> Decoded:
         """The likeliest target that is found, by `greedy_decode` or, with more than one beam, `beam_search`; tokens
-        (B, max_length)."""
+        (B, max_length).
+
+        Under any penalty one beam finds the same target, as there is none to compare it with; what is no penalty is an
+        error there too.
+        """
+        check_positive("Seq2Seq", "beam_size", [beam_size])
+        check_within("Seq2Seq", "length_penalty", length_penalty, 0)
         state, config = self.encode(x, lengths=lengths), self.config
         start = jnp.full((x.shape[0],), config.start_index, jnp.int32)
         ends: dict[str, Any] = {"max_length": config.max_length, "end_index": config.end_index}
