@@ -306,13 +306,14 @@ def test_errors(call, error, message):
 def test_options_of_the_recurrent_layers(name, rng):
     """They arrive at the layers, and draw in training alone."""
     options = {"recurrent_dropout": 0.5, "zoneout": 0.25, "dropout": 0.1, "variational": True, "num_layers": 2}
+    options |= {"checkpoint_every": 2}
     options |= {"residual": False} if name == "forecaster" else {}  # whose head starts at zero
     model = create(name, cell="lstm", peepholes=True, **options)
     layers = [m for _, m in nnx.iter_modules(model) if isinstance(m, nn.LSTM)]
     assert layers and {(m.recurrent_dropout_rate, m.zoneout_rate, m.dropout_rate, m.variational) for m in layers} == {
         (0.5, (0.25, 0.25), 0.1, True)
     }
-    assert all(m.peephole is not None for m in layers)
+    assert all(m.peephole is not None and m.checkpoint_every == 2 for m in layers)
     apply, params, state = nn.functionalize(model)
     args = [inputs(name, rng)]
     args += [args[0] % 6 + 1] if name in ("encoder decoder", "seq2seq") else []
@@ -329,6 +330,7 @@ def test_options_of_the_recurrent_layers(name, rng):
     [
         ({"cell": "gru", "peepholes": True}, "peepholes are an LSTM's, got cell='gru'"),
         ({"recurrent_dropout": 1.0}, r"recurrent_dropout must be in \[0, 1\), got 1.0"),
+        ({"checkpoint_every": 0}, r"checkpoint_every must be positive integers, got \(0,\)"),
         ({"zoneout": -0.5}, r"zoneout must be in \[0, 1\), got -0.5"),
         ({"dropout": 1.5}, r"dropout: rate must be in \[0, 1\], got 1.5"),
     ],

@@ -146,12 +146,46 @@ def test_half_precision_and_bidirectional():
     assert_same(both(X, lengths=LENGTHS), both(X, lengths=LENGTHS))
 
 
+def trained(layer, x):
+    """The gradient of a training step's loss, compiled, and its arguments."""
+    apply, params, state = nn.functionalize(layer)
+
+    def loss(params, state, x):
+        (y, last), _ = apply(params, state, x, train=True)
+        return jnp.square(y).sum() + sum(jnp.square(s).sum() for s in jax.tree.leaves(last))
+
+    return jax.jit(jax.value_and_grad(loss, (0, 2), allow_int=True)), (params, state, x)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_layer_that_keeps_every_third_step_gives_the_same(name):
+    options = {"num_layers": 2, "bidirectional": True, "dropout_rate": 0.25, "zoneout_rate": 0.25}
+    results = []
+    for every in (None, 3):
+        f, args = trained(getattr(nn, name)(3, H, checkpoint_every=every, **options, rngs=nnx.Rngs(0)), X)
+        results.append(f(*args))
+    for got, want in zip(*(jax.tree.leaves(r) for r in results), strict=True):
+        np.testing.assert_allclose(got, want, rtol=2e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_layer_that_keeps_every_eighth_step_needs_less_memory(name):
+    """Both keep x's projections, the outputs and their cotangents; without it there are the gates of 64 steps, too."""
+    x, needed = jnp.ones((4, 64, 16)), []
+    for every in (None, 8):
+        f, args = trained(getattr(nn, name)(16, 16, checkpoint_every=every, rngs=nnx.Rngs(0)), x)
+        needed.append(f.lower(*args).compile().memory_analysis().temp_size_in_bytes)
+    assert needed[1] < needed[0] * (0.75 if name == "RNN" else 0.5)
+
+
 @pytest.mark.usefixtures("unchecked_types")
 @pytest.mark.parametrize("name", FUNCTIONS)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"recurrent_dropout_rate": 1.0}, r"recurrent_dropout_rate must be in \[0, 1\), got 1\.0"),
+        ({"checkpoint_every": 0}, r"checkpoint_every must be positive integers, got \(0,\)"),
+        ({"checkpoint_every": 2.0}, r"checkpoint_every must be positive integers, got \(2\.0,\)"),
         ({"zoneout_rate": -0.1}, r"zoneout_rate must be in \[0, 1\), got -0\.1"),
         (
             {"implementation": "cudnn", "recurrent_dropout_rate": 0.5, "zoneout_rate": 0.1},

@@ -42,6 +42,28 @@ def test_chunks_change_nothing(name, options, rng):
     assert_alike(value_and_gradient(partial(f, checkpoint_every=3), args), value_and_gradient(f, args))
 
 
+@pytest.mark.parametrize(
+    ("implementation", "options"),
+    [("scan", {}), ("scan", {"reverse": True, "lengths": jnp.array([7, 0, 4])}), ("reference", {"reverse": True})],
+    ids=["scan", "lengths", "reference"],
+)
+@pytest.mark.parametrize("name", GATES)
+def test_chunks_take_their_own_zoneout(name, implementation, options, rng):
+    """Shares of each step and shares of all, and the gradients by them, the last piece being filled up or not."""
+    args = arguments(rng, name)
+    shapes = [(B, T, H), (B, 1, H)] if name == "lstm" else [(1, T, H)]
+    args += [jnp.asarray(rng.uniform(size=s), np.float32) for s in shapes]
+
+    def f(*args, every=None):
+        shares = dict(zip(("zoneout_h", "zoneout_c"), args[5:], strict=False))
+        options_of_run = {"checkpoint_every": every, "implementation": implementation, **options}
+        return getattr(F, name)(*args[:5], **shares, **options_of_run)
+
+    want = value_and_gradient(f, args)
+    for every in (3, T):
+        assert_alike(value_and_gradient(partial(f, every=every), args), want)
+
+
 def temporary_bytes(steps, **options):
     """Of the gradient by the weights of the last state alone."""
     shapes = [(B, steps, 1), (1, 4 * 16), (16, 4 * 16)]
@@ -163,7 +185,6 @@ def test_cudnn_gets_its_weights_in_its_order(rng):
         ("lstm", {"h_mask": jnp.ones((2, H))}, "^lstm: axis 0 of h_mask must be 1 or 3, got 2"),
         ("rnn", {"zoneout_h": jnp.ones((B, 2, H))}, "^rnn: axis 1 of zoneout_h must be 1 or 7, got 2"),
         ("lstm", {"zoneout_c": jnp.ones((B, H))}, r"^lstm: zoneout_c must have 3 axes \(B, T, H\), got 2"),
-        ("rnn", {"zoneout_h": jnp.ones((1, 1, 1)), "checkpoint_every": 3}, "^rnn: checkpoint_every does not go with"),
     ],
 )  # fmt: skip
 def test_errors(name, options, message, rng):

@@ -17,7 +17,7 @@ from jaxml.functional._recurrent_cells import (
     project,
     rnn_cell,
 )
-from jaxml.functional._recurrent_chunks import in_chunks
+from jaxml.functional._recurrent_chunks import Shares, in_chunks
 from jaxml.functional._recurrent_cudnn import cudnn_lstm
 from jaxml.functional._recurrent_elman import rnn_scan
 from jaxml.functional._recurrent_gru import gru_scan
@@ -34,14 +34,14 @@ def runner(kind: str, implementation: str | None, option: Any, checkpoint_every:
         check_positive(kind, "checkpoint_every", (checkpoint_every,))
 
     def run(layer: Layer, x: Array, state: State, lengths: Array | None, reverse: bool) -> tuple[Array, State]:
-        def piece(x: Array, state: State, lengths: Array | None, reverse: bool) -> tuple[Array, State]:
+        if checkpoint_every is None:
             return run_layer(kind, implementation or "scan", option, layer, x, state, lengths, reverse)
 
-        if checkpoint_every is not None and (layer.zoneout_h is not None or layer.zoneout_c is not None):
-            raise ValueError(f"{kind}: checkpoint_every does not go with zoneout_h or zoneout_c")
-        if checkpoint_every is None:
-            return piece(x, state, lengths, reverse)
-        return in_chunks(piece, checkpoint_every, x, state, lengths, reverse)
+        def piece(x: Array, shares: Shares, state: State, lengths: Array | None, reverse: bool) -> tuple[Array, State]:
+            own = layer._replace(zoneout_h=shares[0], zoneout_c=shares[1])
+            return run_layer(kind, implementation or "scan", option, own, x, state, lengths, reverse)
+
+        return in_chunks(piece, checkpoint_every, x, (layer.zoneout_h, layer.zoneout_c), state, lengths, reverse)
 
     return run
 

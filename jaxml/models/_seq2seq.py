@@ -32,9 +32,9 @@ class Seq2SeqConfig(RecurrentOptions):
     it is `bidirectional`. `attention` is "luong", "additive" or None.
 
     `tied`: one table serves the source, the target and the logits, for a vocabulary that both share. `dropout` is that
-    of the embeddings, before the logits, and between layers; this last, `recurrent_dropout` and what `zoneout` draws
-    are left out of the decoder where a step waits for another's result. In training, `sampling_rate` of the tokens that
-    the decoder gets are its own (scheduled sampling).
+    of the embeddings, before the logits, and between layers; this last, `recurrent_dropout`, what `zoneout` draws and
+    `checkpoint_every` are left out of the decoder where a step waits for another's result. In training, `sampling_rate`
+    of the tokens that the decoder gets are its own (scheduled sampling).
 
     A target begins behind `start_index` and ends with `end_index`, `max_length` tokens at most where it is not given.
     Trailing tokens `padding_index` are no part of a source, unless a call says `lengths`. `length` is that of an

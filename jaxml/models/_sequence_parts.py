@@ -10,7 +10,7 @@ from jax.core import Tracer
 from jaxtyping import Array
 
 from jaxml import nn
-from jaxml.functional._checks import check_choice, check_rank, check_within
+from jaxml.functional._checks import check_choice, check_positive, check_rank, check_within
 from jaxml.nn._dropout import checked_rate
 from jaxml.nn._recurrent_base import below_one
 
@@ -22,7 +22,8 @@ class RecurrentOptions:
     """What the configurations of recurrent models share, of `nn.RNN`, `nn.LSTM` and `nn.GRU`.
 
     `dropout` is that between layers, with `variational` the same at every step; `recurrent_dropout` is that of h on its
-    way to the next step, and `zoneout` the share of the state that stays as it was. `peepholes` are an LSTM's.
+    way to the next step, and `zoneout` the share of the state that stays as it was. `peepholes` are an LSTM's. With
+    `checkpoint_every` k the backward pass keeps the states of every kth step alone: long sequences in less memory.
     """
 
     dropout: float = 0.0
@@ -30,6 +31,7 @@ class RecurrentOptions:
     recurrent_dropout: float = 0.0
     zoneout: float = 0.0
     peepholes: bool = False
+    checkpoint_every: int | None = None
 
 
 def recurrent(module: str, config: Any, in_features: int, *, bidirectional: bool = False, rngs: nnx.Rngs) -> Any:
@@ -37,6 +39,8 @@ def recurrent(module: str, config: Any, in_features: int, *, bidirectional: bool
     check_choice(module, "cell", config.cell, tuple(CELLS))
     if config.peepholes and config.cell != "lstm":
         raise ValueError(f"{module}: peepholes are an LSTM's, got cell={config.cell!r}")
+    if config.checkpoint_every is not None:
+        check_positive(module, "checkpoint_every", (config.checkpoint_every,))
     return CELLS[config.cell](
         in_features,
         config.hidden_features,
@@ -46,6 +50,7 @@ def recurrent(module: str, config: Any, in_features: int, *, bidirectional: bool
         variational=config.variational,
         recurrent_dropout_rate=below_one(module, "recurrent_dropout", config.recurrent_dropout),
         zoneout_rate=below_one(module, "zoneout", config.zoneout),
+        checkpoint_every=config.checkpoint_every,
         rngs=rngs,
         **({"peepholes": True} if config.peepholes else {}),
     )

@@ -43,6 +43,7 @@ class RNN(Recurrent):
         zoneout_rate: float = 0.0,
         activation: Literal["tanh", "relu"] = "tanh",
         use_bias: bool = True,
+        checkpoint_every: int | None = None,
         implementation: Any = None,
         w_init: init.Initializer | None = None,
         dtype: DTypeLike | None = None,
@@ -52,10 +53,10 @@ class RNN(Recurrent):
         super().__init__(
             in_features, hidden_features, num_layers=num_layers, bidirectional=bidirectional,
             dropout_rate=dropout_rate, variational=variational, recurrent_dropout_rate=recurrent_dropout_rate,
-            zoneout_rate=(zoneout_rate,), use_bias=use_bias, implementation=implementation, w_init=w_init, dtype=dtype,
-            param_dtype=param_dtype, rngs=rngs,
+            zoneout_rate=(zoneout_rate,), use_bias=use_bias, checkpoint_every=checkpoint_every,
+            implementation=implementation, w_init=w_init, dtype=dtype, param_dtype=param_dtype, rngs=rngs,
         )  # fmt: skip
-        self.activation = activation
+        self.activation: Literal["tanh", "relu"] = activation
 
     @scoped
     def __call__(
@@ -68,8 +69,7 @@ class RNN(Recurrent):
         train: bool = False,
     ) -> tuple[Float[Array, "B T F"], Float[Array, "..."]]:
         x, given = self._arrays(x, {"h0": h0}, train)
-        options = {"activation": self.activation, "implementation": self.implementation}
-        return F.rnn(x, lengths=lengths, reverse=reverse, **given, **options)
+        return F.rnn(x, lengths=lengths, reverse=reverse, activation=self.activation, **given)
 
 
 class LSTM(Recurrent):
@@ -93,13 +93,14 @@ class LSTM(Recurrent):
                                 alike; a pair (h, c) gives each its own. Without `train` z is the rate itself
 
     each layer and direction with masks of its own. With `peepholes` the gates see the cell: `peephole`
-    (3, hidden_features), zero at the start, is that of `F.lstm_cell`.
+    (3, hidden_features), zero at the start, is that of `F.lstm_cell`. `checkpoint_every` is that of `F.lstm`: the
+    backward pass of long sequences computes the gates anew, from the states of every so many steps.
 
     Variant: the matrices start from `w_init`, unless given PyTorch's uniform in ±hidden_features^-1/2; the biases are
     zero but for the forget gate's in `b_ih`, which is 1 (Jozefowicz et al. 2015; Keras).
     Cost: 4 * (in_features + hidden_features) * hidden_features MACs a step, of each layer and direction.
-    Errors: `ValueError` for a size below 1, a `dropout_rate` outside [0, 1], another rate outside [0, 1), and for
-    `implementation="cudnn"` with peepholes, recurrent dropout or zoneout.
+    Errors: `ValueError` for a size or `checkpoint_every` below 1, a `dropout_rate` outside [0, 1], another rate outside
+    [0, 1), and for `implementation="cudnn"` with peepholes, recurrent dropout or zoneout.
     Parameters are stored in `param_dtype`; a call computes in `dtype`, or in that of x where that is None.
     Reference: Hochreiter and Schmidhuber 1997; peepholes Gers and Schmidhuber 2000; variational and recurrent dropout
     Gal and Ghahramani 2016, arXiv:1512.05287; zoneout Krueger et al. 2017, arXiv:1606.01305.
@@ -126,6 +127,7 @@ class LSTM(Recurrent):
         projection_features: int | None = None,
         peepholes: bool = False,
         use_bias: bool = True,
+        checkpoint_every: int | None = None,
         implementation: Any = None,
         w_init: init.Initializer | None = None,
         dtype: DTypeLike | None = None,
@@ -141,7 +143,8 @@ class LSTM(Recurrent):
             in_features, hidden_features, num_layers=num_layers, bidirectional=bidirectional,
             dropout_rate=dropout_rate, variational=variational, recurrent_dropout_rate=recurrent_dropout_rate,
             zoneout_rate=zoneout, projection_features=projection_features, peepholes=peepholes, use_bias=use_bias,
-            implementation=implementation, w_init=w_init, dtype=dtype, param_dtype=param_dtype, rngs=rngs,
+            checkpoint_every=checkpoint_every, implementation=implementation, w_init=w_init, dtype=dtype,
+            param_dtype=param_dtype, rngs=rngs,
         )  # fmt: skip
         for b in () if self.b_ih is None else self.b_ih if isinstance(self.b_ih, nnx.List) else (self.b_ih,):
             b.set_value(b[...].at[hidden_features : 2 * hidden_features].set(1))
@@ -158,7 +161,7 @@ class LSTM(Recurrent):
         train: bool = False,
     ) -> tuple[Float[Array, "B T F"], tuple[Float[Array, "..."], Float[Array, "..."]]]:
         x, given = self._arrays(x, {"h0": h0, "c0": c0}, train)
-        return F.lstm(x, lengths=lengths, reverse=reverse, **given, implementation=self.implementation)
+        return F.lstm(x, lengths=lengths, reverse=reverse, **given)
 
 
 class GRU(Recurrent):
@@ -193,6 +196,7 @@ class GRU(Recurrent):
         zoneout_rate: float = 0.0,
         reset_after: bool = True,
         use_bias: bool = True,
+        checkpoint_every: int | None = None,
         implementation: Any = None,
         w_init: init.Initializer | None = None,
         dtype: DTypeLike | None = None,
@@ -202,8 +206,8 @@ class GRU(Recurrent):
         super().__init__(
             in_features, hidden_features, num_layers=num_layers, bidirectional=bidirectional,
             dropout_rate=dropout_rate, variational=variational, recurrent_dropout_rate=recurrent_dropout_rate,
-            zoneout_rate=(zoneout_rate,), use_bias=use_bias, implementation=implementation, w_init=w_init, dtype=dtype,
-            param_dtype=param_dtype, rngs=rngs,
+            zoneout_rate=(zoneout_rate,), use_bias=use_bias, checkpoint_every=checkpoint_every,
+            implementation=implementation, w_init=w_init, dtype=dtype, param_dtype=param_dtype, rngs=rngs,
         )  # fmt: skip
         self.reset_after = reset_after
 
@@ -218,5 +222,4 @@ class GRU(Recurrent):
         train: bool = False,
     ) -> tuple[Float[Array, "B T F"], Float[Array, "..."]]:
         x, given = self._arrays(x, {"h0": h0}, train)
-        options = {"reset_after": self.reset_after, "implementation": self.implementation}
-        return F.gru(x, lengths=lengths, reverse=reverse, **given, **options)
+        return F.gru(x, lengths=lengths, reverse=reverse, reset_after=self.reset_after, **given)

@@ -36,6 +36,7 @@ class Recurrent(nnx.Module):
         projection_features: int | None = None,
         peepholes: bool = False,
         use_bias: bool,
+        checkpoint_every: int | None,
         implementation: Any,
         w_init: init.Initializer | None,
         dtype: DTypeLike | None,
@@ -48,7 +49,9 @@ class Recurrent(nnx.Module):
         self.dropout_rate, self.variational = checked_rate(name, dropout_rate), variational
         self.recurrent_dropout_rate = below_one(name, "recurrent_dropout_rate", recurrent_dropout_rate)
         self.zoneout_rate = tuple(below_one(name, "zoneout_rate", rate) for rate in zoneout_rate)
-        self.implementation = implementation
+        if checkpoint_every is not None:
+            check_positive(name, "checkpoint_every", (checkpoint_every,))
+        self.checkpoint_every, self.implementation = checkpoint_every, implementation
         given = {
             "peepholes": peepholes,
             "recurrent_dropout_rate": recurrent_dropout_rate > 0,
@@ -89,7 +92,8 @@ class Recurrent(nnx.Module):
         }
         states = {n: None if a is None else in_dtype(a, dtype=self.dtype) for n, a in more.items()}
         drawn = self._drawn(x, given["w_hh"], train)
-        return x, {**given, **drawn, **states, "bidirectional": self.bidirectional}
+        options = {n: getattr(self, n) for n in ("bidirectional", "checkpoint_every", "implementation")}
+        return x, {**given, **drawn, **states, **options}
 
     def _drawn(self, x: Array, w_hh: Any, train: bool) -> dict[str, Any]:
         """The masks of dropout, and what stays of the states, by the names of the functional."""
