@@ -1,6 +1,7 @@
 """The classical models against scikit-learn: its own estimator checks, the same numbers on real data, clear errors."""
 
 import warnings
+from functools import partial
 from typing import Any
 
 import jax
@@ -68,6 +69,11 @@ def test_linear_regression_is_scikit_learns(alpha: float, fit_intercept: bool):
         np.testing.assert_allclose(ours.coef_, peer.coef_, rtol=1e-5)
         np.testing.assert_allclose(ours.intercept_, peer.intercept_, rtol=1e-9)
         assert abs(ours.score(x, y) - peer.score(x, y)) < 1e-9
+    ours = estimators.LinearRegression(alpha=alpha, fit_intercept=fit_intercept, solver="gradient_descent")
+    far = np.abs(ours.fit(x, y, weight).coef_ - peer.coef_).max()
+    assert far < 1e-5 * np.abs(peer.coef_).max()
+    single = ours.fit(x.astype(np.float32), y, weight)  # arrives, where `tol` is below the rounding of the gradient
+    assert single.n_iter_ < 6000 and np.abs(single.coef_ - peer.coef_).max() < 1e-3 * np.abs(peer.coef_).max()
 
 
 def test_collinear_and_constant_columns_have_the_least_norm():
@@ -295,14 +301,37 @@ def test_bad_input_of_the_pure_functions(call: Any, message: str):
         call(jnp.asarray(X))
 
 
+NOT_FINITE: dict[str, Any] = {
+    "least_squares": lambda x: estimators.least_squares(x, jnp.ones((6, 1))),
+    "gradient_descent": lambda x: estimators.gradient_descent(x, jnp.ones((6, 1)), max_iter=3),
+    "kmeans": lambda x: estimators.kmeans(jax.random.key(0), x, num_clusters=2),
+    "kmeans_plus_plus": lambda x: estimators.kmeans_plus_plus(jax.random.key(0), x, num_clusters=2),
+    "minibatch_kmeans": lambda x: estimators.minibatch_kmeans(jax.random.key(0), x, num_clusters=2, batch_size=4),
+    "pca": lambda x: estimators.pca(x, num_components=1),
+    "gaussian_mixture": lambda x: estimators.gaussian_mixture(x, jnp.eye(2)[jnp.arange(6) % 2], max_iter=2),
+    "logistic_regression": lambda x: estimators.logistic_regression(x, jnp.arange(6) % 2, num_classes=2, l2=1.0),
+}
+
+
+@pytest.mark.parametrize("name", NOT_FINITE)
+def test_pure_functions_tell_where_data_are_not_finite(name: str):
+    call, x = NOT_FINITE[name], jnp.asarray(X, jnp.float32)
+    for bad in (jnp.nan, jnp.inf):
+        with pytest.raises(ValueError, match=rf"^{name}: x must be finite, got {bad} at \(1, 0\); drop such rows or"):
+            call(x.at[1, 0].set(bad))
+    first = jax.tree.leaves(jax.jit(call)(x.at[1, 0].set(jnp.nan)))[0]  # in a trace nothing is known
+    assert bool(jnp.isnan(first).any())
+
+
 @pytest.mark.parametrize("solver", ["newton", "lbfgs"])
 def test_logistic_regression_of_labels_or_data_that_it_cannot_use_is_nan_and_not_a_guess(solver: str):
     x = jnp.asarray(X)
+    fit = jax.jit(partial(estimators.logistic_regression, l2=1.0, solver=solver), static_argnames="num_classes")
     for labels, classes, data in (
         ([0, 1, 2, 0, 1, 2], 2, x), ([0, 1, -1, 0, 1, 0], 2, x), ([0, 1, 3, 0, 1, 2], 3, x),
         ([0, 1, 1, 0, 1, 0], 2, x.at[1, 0].set(jnp.nan)), ([0, 1, 2, 0, 1, 2], 3, x.at[1, 0].set(jnp.inf)),
     ):  # fmt: skip
-        w, b, _ = estimators.logistic_regression(data, jnp.asarray(labels), num_classes=classes, l2=1.0, solver=solver)
+        w, b, _ = fit(data, jnp.asarray(labels), num_classes=classes)
         assert bool(jnp.isnan(w).all()) and bool(jnp.isnan(b).all()), labels
 
 

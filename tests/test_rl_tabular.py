@@ -50,6 +50,17 @@ def test_value_iteration(slip):
         assert q.max(1)[0] == pytest.approx(GAMMA**5, rel=1e-5)  # six steps, the last of which pays
 
 
+def test_value_iteration_of_rounded_rows_and_under_jit():
+    """Rows of a sum of 1 but for rounding are chances; in a trace no row is looked at."""
+    logits = jax.random.normal(jax.random.key(0), (4, 2, 4))
+    for dtype in (jnp.float32, jnp.bfloat16):
+        rows = jax.nn.softmax(logits, axis=2).astype(dtype)
+        rewards = jnp.ones((4, 2), dtype)
+        q = rl.value_iteration(rows, rewards, gamma=0.5)
+        np.testing.assert_allclose(np.asarray(q, np.float32), 2.0, rtol=0.05)
+        np.testing.assert_array_equal(jax.jit(lambda p, r: rl.value_iteration(p, r, gamma=0.5))(rows, rewards), q)
+
+
 @pytest.mark.parametrize("slip", [False, True])
 def test_q_learning_reaches_the_best_policy(slip):
     env, _ = gymnax.make("FrozenLake-misc", is_slippery=slip)
@@ -113,6 +124,26 @@ P, R = lake(False)
             lambda: rl.value_iteration(P[:, :2], R),
             ValueError,
             r"^value_iteration: the shape of transitions must be \(16, 4, 16\), got \(16, 2, 16\)",
+        ),
+        (
+            lambda: rl.value_iteration(P.at[1, 2, 0].add(0.5), R),
+            ValueError,
+            r"^value_iteration: transitions\[s, a\] must be chances, .*a sum of 1\.5 in state 1, action 2; counts are",
+        ),
+        (
+            lambda: rl.value_iteration(P.at[0, 0, 3].add(-0.25), R),
+            ValueError,
+            r"^value_iteration: transitions\[s, a\] must be chances, .*a least entry of -0\.25 and .*state 0, action 0",
+        ),
+        (
+            lambda: rl.value_iteration(P.at[0, 0, 3].set(jnp.nan), R),
+            ValueError,
+            r"^value_iteration: transitions\[s, a\]",
+        ),
+        (
+            lambda: rl.value_iteration(P, R.at[0, 0].set(jnp.inf)),
+            ValueError,
+            r"^value_iteration: rewards must be finite, got",
         ),
         (
             lambda: rl.QLearningConfig(total_steps=100, num_envs=64),

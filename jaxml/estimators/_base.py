@@ -1,16 +1,51 @@
 """What the estimators share: checked input, and the precision of the data they are given."""
 
+import inspect
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 # A number that a compiled function does not depend on: in its trace it is an array.
 Scalar = float | Float[Array, ""]
 DTYPES = (np.float64, np.float32)
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def refuses_nonfinite(function: Function) -> Function:
+    """Let a compiled function say which argument holds NaN or infinity, where its result does and values are known.
+
+    The result is looked at, which is small, and the arguments only where it is not finite. Under `jit` and `vmap`
+    nothing is checked.
+    """
+
+    @wraps(function)
+    def wrapped(*args: Any, **options: Any) -> Any:
+        found = function(*args, **options)
+        leaves = jax.tree.leaves((args, options, found))
+        if any(isinstance(leaf, Tracer) for leaf in leaves) or all(map(_finite, jax.tree.leaves(found))):
+            return found
+        name = getattr(function, "__name__", "")
+        for argument, value in inspect.signature(function).bind(*args, **options).arguments.items():
+            if not _finite(value):
+                values = np.asarray(value)
+                at = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
+                raise ValueError(
+                    f"{name}: {argument} must be finite, got {values[at]} at {at}; drop such rows or fill them in"
+                )
+        return found
+
+    return wrapped  # pyright: ignore[reportReturnType]
+
+
+def _finite(value: Any) -> bool:
+    """True for what is no array of floating-point numbers."""
+    kind = getattr(value, "dtype", None)
+    return kind is None or not jax.numpy.issubdtype(kind, jax.numpy.floating) or bool(np.isfinite(value).all())
 
 
 def in_data_precision(method: Callable[..., Any]) -> Callable[..., Any]:

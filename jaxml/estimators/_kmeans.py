@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from jaxml.estimators._base import Scalar
+from jaxml.estimators._base import Scalar, refuses_nonfinite
 from jaxml.functional._checks import check_equal, check_float, check_rank, check_within
 
 # Points whose distances to the centers are held at a time, a row for each center: a table that stays in the cache.
@@ -77,6 +77,7 @@ def assign(
     )
 
 
+@refuses_nonfinite
 @partial(jax.jit, static_argnames="num_clusters")
 def kmeans_plus_plus(
     key: Array, x: Float[Array, "N D"], *, num_clusters: int, weight: Float[Array, " N"] | None = None
@@ -84,6 +85,11 @@ def kmeans_plus_plus(
     """Seeds for `kmeans`: points drawn one by one, with a chance in proportion to the squared distance to the nearest.
 
     Of `2 + ⌊log K⌋` draws each time the one that leaves the least total is taken, as in scikit-learn.
+
+    Raises:
+        TypeError: `x` that is not floating point.
+        ValueError: more clusters than points, or fewer than 1; NaN or infinity in an argument (under `jit` and `vmap`
+            the result is NaN then).
 
     Reference: Arthur and Vassilvitskii 2007, "k-means++: the advantages of careful seeding", with its greedy variant.
     """
@@ -114,9 +120,11 @@ def kmeans_plus_plus(
         best = (reached @ weight).argmin()
         return centers.at[i].set(x[chosen[best]]), reached[best]
 
-    return lax.fori_loop(1, num_clusters, step, (centers, nearest))[0]
+    centers = lax.fori_loop(1, num_clusters, step, (centers, nearest))[0]
+    return jnp.where(jnp.isfinite(squares.sum()), centers, jnp.nan)  # no chance is known beside NaN
 
 
+@refuses_nonfinite
 @partial(jax.jit, static_argnames=("num_clusters", "max_iter"))
 def kmeans(
     key: Array,
@@ -138,7 +146,8 @@ def kmeans(
 
     Raises:
         TypeError: `x` that is not floating point.
-        ValueError: more clusters than points, or fewer than 1; `centers` of another shape.
+        ValueError: more clusters than points, or fewer than 1; `centers` of another shape;
+            NaN or infinity in an argument (under `jit` and `vmap` the result is NaN then).
 
     Reference: Lloyd 1982, "Least squares quantization in PCM"; Arthur and Vassilvitskii 2007.
 

@@ -8,11 +8,12 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from jaxml.estimators._base import Scalar
+from jaxml.estimators._base import Scalar, refuses_nonfinite
 from jaxml.estimators._triangle import triangle
 from jaxml.functional._checks import check_equal, check_float, check_rank, check_within
 
 
+@refuses_nonfinite
 @partial(jax.jit, static_argnames="fit_intercept")
 def least_squares(
     x: Float[Array, "N D"],
@@ -33,7 +34,8 @@ def least_squares(
 
     Raises:
         TypeError: arrays that are not floating point, or of mixed dtypes.
-        ValueError: a wrong rank, or other rows in `x` than in `y`.
+        ValueError: a wrong rank, or other rows in `x` than in `y`;
+            NaN or infinity in an argument (under `jit` and `vmap` the result is NaN then).
 
     >>> x = jnp.array([[0.0], [1.0], [2.0]])
     >>> w, b, _ = least_squares(x, 2 * x + 1)
@@ -61,6 +63,7 @@ def least_squares(
     return w, (y_mean - x_mean @ w)[0], s
 
 
+@refuses_nonfinite
 @partial(jax.jit, static_argnames=("fit_intercept", "max_iter"))
 def gradient_descent(
     x: Float[Array, "N D"],
@@ -70,20 +73,22 @@ def gradient_descent(
     fit_intercept: bool = True,
     sample_weight: Float[Array, " N"] | None = None,
     learning_rate: Scalar | None = None,
-    tol: Scalar = 1e-6,
+    tol: Scalar = 1e-8,
     max_iter: int = 10_000,
 ) -> tuple[Float[Array, "D T"], Float[Array, " T"], Int[Array, ""]]:
     """The same minimum as `least_squares` by `w -= learning_rate dE/dw`: `(w, b, steps taken)`.
 
     `E = (Σ_n s_n ‖x_n w + b - y_n‖² + l2 ‖w‖²) / (2 Σ s)`. Without a `learning_rate` it is one over the largest
     curvature, which power iteration finds: the largest rate that descends in each direction. It ends when no entry of
-    the gradient is above `tol` times the largest of the first one.
+    the gradient is above `tol`, but at least 8 eps, times the largest of the first one: in float32 that is 1e-6, near
+    the rounding of the gradient.
 
     Cost: `2 N D T` MACs a step.
 
     Raises:
         TypeError: arrays that are not floating point, or of mixed dtypes.
-        ValueError: a wrong rank, other rows in `x` than in `y`, or `max_iter` below 1.
+        ValueError: a wrong rank, other rows in `x` than in `y`, or `max_iter` below 1;
+            NaN or infinity in an argument (under `jit` and `vmap` the result is NaN then).
     """
     _check("gradient_descent", x, y)
     check_within("gradient_descent", "max_iter", max_iter, 1)
@@ -111,7 +116,7 @@ def gradient_descent(
         rate = jnp.asarray(learning_rate, x.dtype)
     w = jnp.zeros((x.shape[1], y.shape[1]), x.dtype)
     first = gradient(w, y)
-    enough = tol * jnp.abs(first).max(initial=0.0)
+    enough = jnp.maximum(tol, 8 * jnp.finfo(x.dtype).eps) * jnp.abs(first).max(initial=0.0)
 
     def unfinished(carry: tuple[Array, Array, Array]) -> Array:
         _, g, i = carry
@@ -122,6 +127,7 @@ def gradient_descent(
         w = w - rate * g
         return w, gradient(w, y), i + 1
 
+    w = jnp.where(jnp.isfinite(enough), w, jnp.nan)  # no descent begins from NaN: it would say 0
     w, _, steps = lax.while_loop(unfinished, step, (w, first, jnp.zeros((), jnp.int32)))
     return w, (y_mean - x_mean @ w)[0], steps
 

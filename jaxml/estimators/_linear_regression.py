@@ -37,7 +37,7 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         fit_intercept: bool = True,
         solver: str = "qr",
         learning_rate: float | None = None,
-        tol: float = 1e-6,
+        tol: float = 1e-8,
         max_iter: int = 10_000,
     ):
         self.alpha = alpha

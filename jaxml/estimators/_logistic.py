@@ -11,12 +11,13 @@ from jax import lax
 from jaxtyping import Array, Float, Int
 
 import jaxml.functional as F
-from jaxml.estimators._base import Scalar
+from jaxml.estimators._base import Scalar, refuses_nonfinite
 from jaxml.functional._checks import check_choice, check_equal, check_float, check_rank, check_within
 
 SOLVERS = ("newton", "lbfgs")
 
 
+@refuses_nonfinite
 @partial(jax.jit, static_argnames=("num_classes", "fit_intercept", "solver", "max_iter"))
 def logistic_regression(
     x: Float[Array, "N D"],
@@ -37,14 +38,15 @@ def logistic_regression(
     does not descend; L-BFGS (`optax.lbfgs`) keeps ten pairs and suits many unknowns. Both end when no entry of the
     gradient of the mean loss is above `tol`, or where rounding lets the loss fall no further.
 
-    A label outside of [0, num_classes), and NaN or infinity in `x`, make all weights NaN.
+    A label outside of [0, num_classes) makes all weights NaN, and under `jit` so does NaN or infinity in `x`.
 
     Shapes: x (N, D), labels (N,) in [0, num_classes) -> (D, K), (K,), K = 1 for two classes.
     Cost: Newton `N D² K²` MACs a step, L-BFGS `2 N D K` an evaluation.
 
     Raises:
         TypeError: `x` that is not floating point.
-        ValueError: a wrong rank, other rows in `labels` than in `x`, fewer than 2 classes, an unknown solver.
+        ValueError: a wrong rank, other rows in `labels` than in `x`, fewer than 2 classes, an unknown solver;
+            NaN or infinity in an argument.
 
     >>> x, labels = jnp.array([[-1.0], [1.0], [-1.0], [1.0]]), jnp.array([0, 1, 1, 0])
     >>> w, b, _ = logistic_regression(x, labels, num_classes=2, l2=1.0)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from jaxml.estimators._base import Scalar
+from jaxml.estimators._base import Scalar, refuses_nonfinite
 from jaxml.estimators._kmeans import Clusters, assign, check_points, kmeans_plus_plus
 from jaxml.functional._checks import check_equal, check_within
 
@@ -43,6 +43,7 @@ def updated(
     return Means(jnp.where(counts[:, None] > 0, moved, means.centers), counts), found.distances
 
 
+@refuses_nonfinite
 @partial(jax.jit, static_argnames=("num_clusters", "batch_size", "max_no_improvement", "max_iter"))
 def minibatch_kmeans(
     key: Array,
@@ -70,7 +71,8 @@ def minibatch_kmeans(
 
     Raises:
         TypeError: `x` that is not floating point.
-        ValueError: more clusters than points, or fewer than 1; `centers` of another shape; a count below 1.
+        ValueError: more clusters than points, or fewer than 1; `centers` of another shape; a count below 1;
+            NaN or infinity in an argument (under `jit` and `vmap` the result is NaN then).
 
     Reference: Sculley 2010, "Web-scale k-means clustering"; when to end and what is reassigned are scikit-learn's.
 

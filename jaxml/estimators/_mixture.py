@@ -9,7 +9,7 @@ from jax import lax
 from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float
 
-from jaxml.estimators._base import Scalar
+from jaxml.estimators._base import Scalar, refuses_nonfinite
 from jaxml.functional._checks import check_choice, check_equal, check_float, check_rank, check_within
 
 COVARIANCES = ("full", "tied", "diag", "spherical")
@@ -102,6 +102,7 @@ def maximised(found: Moments, covariance: str, floor: Scalar) -> Mixture:
     return Mixture(counts / counts.sum(), means, full + floor * eye[None])
 
 
+@refuses_nonfinite
 @partial(jax.jit, static_argnames=("covariance", "max_iter"))
 def gaussian_mixture(
     x: Float[Array, "N D"],
@@ -122,7 +123,8 @@ def gaussian_mixture(
 
     Raises:
         TypeError: arrays that are not floating point, or of mixed dtypes.
-        ValueError: wrong ranks, other rows in one than in the other, more components than points, an unknown kind.
+        ValueError: wrong ranks, other rows in one than in the other, more components than points, an unknown kind;
+            NaN or infinity in an argument (under `jit` and `vmap` the result is NaN then).
 
     Reference: Dempster, Laird and Rubin 1977, "Maximum likelihood from incomplete data via the EM algorithm".
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxml.estimators._base import refuses_nonfinite
 from jaxml.estimators._triangle import triangle
 from jaxml.functional._checks import check_float, check_rank, check_within
 
@@ -20,6 +21,7 @@ class Components(NamedTuple):
     total: Array
 
 
+@refuses_nonfinite
 @partial(jax.jit, static_argnames="num_components")
 def pca(x: Float[Array, "N D"], *, num_components: int) -> Components:
     """The directions of most variance: right singular vectors of `x` less its mean; variances `σ² / (N - 1)`.
@@ -31,7 +33,8 @@ def pca(x: Float[Array, "N D"], *, num_components: int) -> Components:
 
     Raises:
         TypeError: `x` that is not floating point.
-        ValueError: a wrong rank, fewer than 2 rows, more components than rows or columns.
+        ValueError: a wrong rank, fewer than 2 rows, more components than rows or columns;
+            NaN or infinity in an argument (under `jit` and `vmap` the result is NaN then).
 
     Reference: Pearson 1901, "On lines and planes of closest fit to systems of points in space".
 

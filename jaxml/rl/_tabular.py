@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float, Int
 
 from jaxml.functional._checks import check_above, check_equal, check_float, check_positive, check_rank, check_within
@@ -33,7 +35,9 @@ def value_iteration(
     Shapes: transitions (S, A, S), rewards (S, A) -> (S, A); argmax over the last axis is the best policy.
     Cost: S * A * S MACs a sweep; about log(1 / tolerance) / log(1 / γ) sweeps.
 
-    Errors: `ValueError` for shapes that do not fit, gamma outside [0, 1) and a tolerance that is not positive.
+    Errors: `ValueError` for shapes that do not fit, gamma outside [0, 1) and a tolerance that is not positive; for
+    transitions below 0 or of a sum above 1, and rewards that are not finite, where values are known: under `jit` such
+    rows may give infinity.
 
     Book: Bellman 1957, Dynamic Programming.
 
@@ -51,6 +55,10 @@ def value_iteration(
     if not 0 <= gamma < 1:
         raise ValueError(f"value_iteration: gamma must be at least 0 and below 1, got {gamma}: sums would not converge")
     check_above("value_iteration", "tolerance", tolerance, 0)
+    if not isinstance(transitions, Tracer):
+        _check_rows(np.asarray(transitions))
+    if not isinstance(rewards, Tracer) and not np.isfinite(rewards).all():
+        raise ValueError("value_iteration: rewards must be finite, got NaN or infinity")
     # Below the last place of the values nothing changes any more, whatever was asked for.
     bound = jnp.asarray(tolerance * (1 - gamma) / max(gamma, 1e-9), rewards.dtype)
     least = 4 * jnp.finfo(rewards.dtype).eps
@@ -65,6 +73,21 @@ def value_iteration(
         return change > jnp.maximum(bound, least * jnp.abs(q).max())
 
     return jax.lax.while_loop(more, sweep, (rewards, jnp.asarray(jnp.inf, rewards.dtype)))[0]
+
+
+def _check_rows(transitions: np.ndarray) -> None:
+    """Each row is a distribution, but for rounding, or less of one where the episode may end."""
+    least = transitions.min(axis=2, initial=0)
+    sums = transitions.astype(np.float64).sum(axis=2)
+    rounding = (8 + transitions.shape[2] ** 0.5) * float(jnp.finfo(transitions.dtype).eps)
+    wrong = ~((least >= 0) & (sums <= 1 + rounding))
+    if wrong.any():
+        state, action = np.argwhere(wrong)[0].tolist()
+        row = f"a least entry of {least[state, action]:g} and a sum of {sums[state, action]:g}"
+        raise ValueError(
+            f"value_iteration: transitions[s, a] must be chances, at least 0 and of a sum of at most 1, got {row} in "
+            f"state {state}, action {action}; counts are divided by their sum"
+        )
 
 
 @dataclass(frozen=True)
