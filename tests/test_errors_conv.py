@@ -41,12 +41,13 @@ WINDOWED = [
 
 
 def fused(x=X, scale=C, w=WP, **options):
-    return F.batch_norm_conv(x, C, C, scale, C, w, conv=F.pointwise_conv2d, train=True, **options)
+    options = {"conv": F.pointwise_conv2d, "train": True} | options
+    return F.batch_norm_conv(x, C, C, scale, C, w, **options)
 
 
 ERRORS = [
     *(
-        (partial(call, x, **options), kind, f"{'depthwise_conv2d' if name == 'separable_conv2d' else name}: {says}")
+        (partial(call, x, **options), kind, f"{name}: {says}")
         for name, (call, _) in CONVS.items()
         for x, options, kind, says in WINDOWED
     ),
@@ -103,8 +104,14 @@ ERRORS = [
     (
         lambda: F.separable_conv2d(X, WD, WP[1:]),
         ValueError,
-        "pointwise_conv2d: the input channels of w must be 4, got 3",
+        "separable_conv2d: the input channels of w_pointwise must be 4, got 3",
     ),
+    (lambda: F.separable_conv2d(X, W, WP), ValueError, "separable_conv2d: axis 2 of w_depthwise must be 1, got 4 (x"),
+    (lambda: F.separable_conv2d(X, WD[0], WP), ValueError, "separable_conv2d: w_depthwise must have 4 axes (kh, kw, 1"),
+    (lambda: F.separable_conv2d(X[..., 1:], WD, WP), ValueError, "the output channels of w_depthwise must be a positi"),
+    (lambda: F.separable_conv2d(X, WD, W), ValueError, "separable_conv2d: w_pointwise must have 2 axes (C_in, C_out)"),
+    (lambda: F.separable_conv2d(X, WD, WP[:, :0]), ValueError, "the channels of w_pointwise must be positive"),
+    (lambda: F.separable_conv2d(X, WD, WP, C), ValueError, "separable_conv2d: the shape of b must be (8,), got (4,)"),
     (lambda: F.separable_conv2d(X, WD, WP.astype(jnp.float16)), TypeError, "separable_conv2d: all arrays must share"),
     (lambda: F.batch_norm(INTEGER, C, C, train=True), TypeError, "batch_norm: x must be floating point, got uint8"),
     (lambda: F.batch_norm(X, C, EIGHT, train=True), ValueError, "batch_norm: the shape of var must be (4,), got (8,)"),
@@ -124,7 +131,9 @@ ERRORS = [
     (lambda: fused(x=INTEGER), TypeError, "batch_norm_conv: x must be floating point, got uint8"),
     (lambda: fused(x=EMPTY), ValueError, "batch_norm_conv: training needs at least one example"),
     (lambda: fused(w=WP.astype(jnp.float16)), TypeError, "batch_norm_conv: all arrays must share"),
-    (lambda: fused(w=WP[1:]), ValueError, "pointwise_conv2d: the input channels of w must be 4, got 3"),
+    (lambda: fused(w=WP[1:]), ValueError, "batch_norm_conv: pointwise_conv2d: the input channels of w must be 4, "),
+    (lambda: fused(conv=F.conv2d), ValueError, "batch_norm_conv: conv2d: w must have 4 axes"),
+    (lambda: fused(conv=partial(F.conv2d, stride=0), w=W), ValueError, "batch_norm_conv: conv2d: stride must be pos"),
 ]
 
 

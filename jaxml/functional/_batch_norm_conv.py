@@ -48,7 +48,8 @@ def batch_norm_conv(
 
     Cost: the MACs of `conv`; the backward pass normalises once more.
 
-    Errors: as `batch_norm` and `conv`.
+    Errors: as `batch_norm`, and those of `conv` as `batch_norm_conv: conv2d: ...`; TypeError for an activation or a
+    conv that is no function.
 
     Source: In-place activated batch norm, arXiv 1712.02616, recomputes from the output; this recomputes from x, so any
     activation will do.
@@ -76,6 +77,11 @@ def batch_norm_conv(
             return activation(normalised(rows, *operands, eps=eps))
 
     def convolve(z: Array, w: Array) -> Array:
-        return conv(z.reshape(x.shape), w)
+        try:
+            return conv(z.reshape(x.shape), w)
+        except (TypeError, ValueError) as error:  # of `conv`, by its own name, which alone says which function that was
+            if type(error) not in (TypeError, ValueError):
+                raise
+            raise type(error)(f"{f}: {error}") from error
 
     return recomputed(produce, convolve)(w, rows, *statistics, scale, bias), mean, var

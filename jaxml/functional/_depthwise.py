@@ -8,7 +8,7 @@ from jaxml.functional import _depthwise_primitives as primitives
 from jaxml.functional._channels import per_channel
 from jaxml.functional._checks import check_choice, check_equal, check_float, check_rank
 from jaxml.functional._padding import Padding, resolve_padding, to_tuple
-from jaxml.functional._pointwise import pointwise_conv2d
+from jaxml.functional._pointwise import check_mixing, mix
 from jaxml.functional._window import Window
 
 
@@ -58,25 +58,11 @@ def depthwise_conv2d(
     """
     f = "depthwise_conv2d"
     check_float(f, {"b": b}, x=x, w=w)
-    check_rank(f, "x", x, 4, "(N, H, W, C)")
-    check_rank(f, "w", w, 4, "(kh, kw, 1, C*multiplier)")
-    check_equal(f, "axis 2 of w", w.shape[2], 1, x=x, w=w)
-    channels, out_channels = x.shape[3], w.shape[3]
-    if channels == 0 or out_channels == 0 or out_channels % channels:
-        raise ValueError(
-            f"{f}: the output channels of w must be a positive multiple of x's {channels} channels, got "
-            f"{out_channels} (x: {x.shape}, w: {w.shape})"
-        )
-    check_choice(f, "implementation", implementation, (None, *primitives.IMPLEMENTATIONS))
-    stride, dilation = to_tuple(f, "stride", stride, 2), to_tuple(f, "dilation", dilation, 2)
-    spatial, kernel = x.shape[1:3], w.shape[:2]
-    pads = resolve_padding(f, padding, spatial, kernel, stride, dilation)
-    window = Window(spatial, kernel, stride, dilation, pads, out_channels // channels)
+    window = _window(f, "w", x, w, stride, padding, dilation, implementation)
+    if b is not None:
+        check_equal(f, "the shape of b", b.shape, (w.shape[3],), w=w, b=b)
     y = primitives.conv(x, w, window, implementation or "auto")
-    if b is None:
-        return y
-    check_equal(f, "the shape of b", b.shape, (out_channels,), w=w, b=b)
-    return y + per_channel(b, y.ndim)
+    return y if b is None else y + per_channel(b, y.ndim)
 
 
 def separable_conv2d(
@@ -107,8 +93,36 @@ def separable_conv2d(
     >>> separable_conv2d(jnp.ones((1, 5, 5, 2)), jnp.ones((3, 3, 1, 2)), jnp.ones((2, 7))).shape
     (1, 5, 5, 7)
     """
-    check_float("separable_conv2d", {"b": b}, x=x, w_depthwise=w_depthwise, w_pointwise=w_pointwise)
-    y = depthwise_conv2d(
-        x, w_depthwise, stride=stride, padding=padding, dilation=dilation, implementation=implementation
-    )
-    return pointwise_conv2d(y, w_pointwise, b)
+    f = "separable_conv2d"
+    check_float(f, {"b": b}, x=x, w_depthwise=w_depthwise, w_pointwise=w_pointwise)
+    window = _window(f, "w_depthwise", x, w_depthwise, stride, padding, dilation, implementation)
+    shapes = {"w_depthwise": w_depthwise, "w_pointwise": w_pointwise}
+    check_mixing(f, "w_pointwise", w_pointwise, b, w_depthwise.shape[3], **shapes)
+    return mix(primitives.conv(x, w_depthwise, window, implementation or "auto"), w_pointwise, b)
+
+
+def _window(
+    f: str,
+    name: str,
+    x: Array,
+    w: Array,
+    stride: int | Sequence[int],
+    padding: Padding,
+    dilation: int | Sequence[int],
+    implementation: str | None,
+) -> Window:
+    """Of a depthwise convolution with `w`, which the caller of `f` knows as `name`, with everything checked."""
+    check_rank(f, "x", x, 4, "(N, H, W, C)")
+    check_rank(f, name, w, 4, "(kh, kw, 1, C*multiplier)")
+    check_equal(f, f"axis 2 of {name}", w.shape[2], 1, **{"x": x, name: w})
+    channels, out_channels = x.shape[3], w.shape[3]
+    if channels == 0 or out_channels == 0 or out_channels % channels:
+        raise ValueError(
+            f"{f}: the output channels of {name} must be a positive multiple of x's {channels} channels, got "
+            f"{out_channels} (x: {x.shape}, {name}: {w.shape})"
+        )
+    check_choice(f, "implementation", implementation, (None, *primitives.IMPLEMENTATIONS))
+    stride, dilation = to_tuple(f, "stride", stride, 2), to_tuple(f, "dilation", dilation, 2)
+    spatial, kernel = x.shape[1:3], w.shape[:2]
+    pads = resolve_padding(f, padding, spatial, kernel, stride, dilation)
+    return Window(spatial, kernel, stride, dilation, pads, out_channels // channels)

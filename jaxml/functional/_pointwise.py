@@ -30,14 +30,23 @@ def pointwise_conv2d(
     f = "pointwise_conv2d"
     check_float(f, {"b": b}, x=x, w=w)
     check_rank(f, "x", x, 4, "(N, H, W, C)")
-    check_rank(f, "w", w, 2, "(C_in, C_out)")
-    check_equal(f, "the input channels of w", w.shape[0], x.shape[3], x=x, w=w)
+    check_mixing(f, "w", w, b, x.shape[3], x=x, w=w)
     check_positive(f, "the spatial size of x", x.shape[1:3])
-    check_positive(f, "the channels of w", w.shape)
+    return mix(x, w, b)
+
+
+def check_mixing(f: str, name: str, w: Array, b: Array | None, channels: int, /, **arrays: Array) -> None:
+    """`w`, which the caller of `f` knows as `name`, is `(channels, C_out)`, and `b` is `(C_out,)`."""
+    check_rank(f, name, w, 2, "(C_in, C_out)")
+    check_equal(f, f"the input channels of {name}", w.shape[0], channels, **arrays)
+    check_positive(f, f"the channels of {name}", w.shape)
+    if b is not None:
+        check_equal(f, "the shape of b", b.shape, (w.shape[1],), **{name: w, "b": b})
+
+
+def mix(x: Array, w: Array, b: Array | None) -> Array:
+    """`pointwise_conv2d` of arrays that are checked."""
     n, height, width, channels = x.shape
     # One large matrix, because XLA:CPU hands that to its matrix product and may loop over a batched one.
     y = lax.dot(x.reshape(-1, channels), w).reshape(n, height, width, w.shape[1])
-    if b is None:
-        return y
-    check_equal(f, "the shape of b", b.shape, (w.shape[1],), w=w, b=b)
-    return y + per_channel(b, y.ndim)
+    return y if b is None else y + per_channel(b, y.ndim)
