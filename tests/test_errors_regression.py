@@ -77,6 +77,7 @@ NUMBERS = [  # function of a number, name, bad values, what is said
     (lambda v: F.hinge_embedding_loss(M, M, margin=v), "hinge_embedding_loss: margin", (-1.0,), "be at least 0"),
     (lambda v: F.multi_margin_loss(M, LABELS, margin=v), "multi_margin_loss: margin", (0.0,), "be finite and above 0"),
     (lambda v: F.multi_margin_loss(M, LABELS, exponent=v), "multi_margin_loss: exponent", (3, 0), "be one of 1, 2"),
+    (lambda v: F.multi_margin_loss(M, LABELS, exponent=v), "multi_margin_loss: exponent", (V, True), "be one of 1, 2"),
     (lambda v: F.cosine_embedding_loss(M, M, V, margin=v), "cosine_embedding_loss: margin", (2,), "lie between -1"),
     (lambda v: F.contrastive_loss(M, M, V, margin=v), "contrastive_loss: margin", (0.0,), "be finite and above 0"),
     (lambda v: F.triplet_margin_loss(M, M, M, margin=v), "triplet_margin_loss: margin", (0.0,), "be finite and a"),

@@ -28,6 +28,7 @@ def bound(case):
 
 # The first case of each function, and those of functions whose cases are lambdas.
 CASES = {
+    "embedding": Case("", partial(F.embedding, jnp.array([1]), max_norm=1.0), normal((2, 3)), None),
     "dropout": Case("", partial(F.dropout, KEY, rate=0.5), normal((2, 3)), None),
     "multi_margin_loss": Case(
         "", F.multi_margin_loss, lambda rng, dtype: (rng.random((2, 3)).astype(dtype), np.array([0, 2])), None
@@ -127,12 +128,59 @@ def options(name, kind):
     return [p.name for p in parameters if p.annotation in kind and p.kind is p.KEYWORD_ONLY]
 
 
+NUMBERS = [float, float | None, float | jax.Array]
+
+
 @pytest.mark.parametrize("name", [n for n in ALL_CASES if options(n, [float])])
 def test_option_that_is_no_number(name, rng):
     given = arguments(name, rng)
     for option, wrong in itertools.product(options(name, [float]), (None, "x", (), {}, jnp.ones(3))):
         with pytest.raises((TypeError, ValueError), match=f"^{name}: {option} must"):
             call(name, given | {option: wrong})
+
+
+@pytest.mark.parametrize("name", [n for n in ALL_CASES if options(n, NUMBERS)])
+def test_flag_that_is_given_for_a_number(name, rng):
+    """It would count as 1 or 0."""
+    given = arguments(name, rng)
+    for option, wrong in itertools.product(options(name, NUMBERS), (True, False, np.True_, np.array(False))):
+        with pytest.raises(TypeError, match=f"^{name}: {option} must be a number, got {wrong}$"):
+            call(name, given | {option: wrong})
+
+
+# The largest entry is a norm, and Welsch's loss a limit; anything may be written into an image.
+MAY_BE_INFINITE = {("general_robust_loss", "alpha"): [-np.inf], ("pad", "value"): [-np.inf, np.inf, np.nan]}
+MAY_BE_INFINITE |= {("cutout", "value"): [-np.inf, np.inf, np.nan], ("embedding", "max_norm"): [np.inf]}
+MAY_BE_INFINITE |= {(name, "order"): [np.inf] for name in having("order")}
+
+
+@pytest.mark.parametrize("name", [n for n in ALL_CASES if options(n, NUMBERS)])
+def test_number_that_is_not_finite(name, rng):
+    given = arguments(name, rng)
+    for option, wrong in itertools.product(options(name, NUMBERS), (np.inf, -np.inf, np.nan)):
+        if wrong not in MAY_BE_INFINITE.get((name, option), ()):
+            with pytest.raises(ValueError, match=f"^{name}: {option} must"):
+                call(name, given | {option: wrong})
+
+
+@pytest.mark.parametrize("key", MAY_BE_INFINITE)
+def test_number_that_may_be_infinite(key):
+    """The test above would not see that it is refused."""
+    name, option = key
+    given = arguments(name, np.random.default_rng(0))
+    for value in MAY_BE_INFINITE[key]:
+        jax.eval_shape(lambda value=value: call(name, given | {option: value}))
+
+
+HASHED = [("pairwise_distance", "eps"), ("triplet_margin_loss", "eps"), ("margin_ranking_loss", "margin")]
+
+
+@pytest.mark.parametrize(("name", "option"), [*((n, "order") for n in having("order") if "lp" not in n), *HASHED])
+def test_number_that_is_an_array(name, option, rng):
+    """Without axes it is a number, which JAX cannot hash as it is."""
+    given = arguments(name, rng)
+    for number in (np.array(1.5), jnp.float32(1.5)):
+        jax.eval_shape(lambda number=number: call(name, given | {option: number}))
 
 
 @pytest.mark.parametrize("name", [n for n in ALL_CASES if options(n, [bool])])

@@ -1,5 +1,6 @@
 """What the activations share: a clamp with a gradient of its own, and products whose limits hold."""
 
+import math
 from collections.abc import Callable
 from functools import partial
 from numbers import Real
@@ -9,10 +10,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from jaxml.functional._checks import number
+
 
 def check_real(function: str, name: str, value: Any) -> None:
-    """A static number; NaN and infinities are none."""
-    if not isinstance(value, Real) or not -float("inf") < float(value) < float("inf"):
+    """A finite number, and no array."""
+    if not -math.inf < number(function, name, value) < math.inf or not isinstance(value, Real):
         raise ValueError(f"{function}: {name} must be a finite number, got {value!r}")
 
 

@@ -9,9 +9,9 @@ from jaxtyping import Array, Bool, Float
 from jaxml.functional._checks import (
     check_choice,
     check_equal,
+    check_finite,
     check_flags,
     check_float,
-    check_number,
     check_rank,
     check_within,
 )
@@ -60,7 +60,7 @@ def dot_product_attention(
     check_choice(name, "implementation", implementation, (None, "xla", "cudnn"))
     check_flags(name, causal=causal)
     if scale is not None:
-        check_number(name, "scale", scale)
+        check_finite(name, "scale", scale)
     _check_heads(name, queries, keys, values)
     where, bias = _masks(name, queries, keys, where, bias)
     return attend(None, queries, keys, values, where, bias, causal, scale, 0.0, implementation)

@@ -9,7 +9,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from jaxml.functional._channels import as_rows, per_channel
-from jaxml.functional._checks import check_equal, check_flags, check_float, is_number
+from jaxml.functional._checks import check_equal, check_flags, check_float, number
 from jaxml.functional._dtypes import wide, wide_dtype
 
 
@@ -73,9 +73,9 @@ def checked_operands(
     for name, a in {"mean": mean, "var": var, "scale": scale, "bias": bias}.items():
         if a is not None:
             check_equal(f, f"the shape of {name}", tuple(a.shape), (x.shape[-1],), x=x)
-    if not is_number(momentum) or not 0 <= momentum <= 1:
+    if not 0 <= number(f, "momentum", momentum) <= 1:
         raise ValueError(f"{f}: momentum must lie in [0, 1], got {momentum}")
-    if not is_number(eps) or not 0 < eps < math.inf:
+    if not 0 < number(f, "eps", eps) < math.inf:
         raise ValueError(f"{f}: eps must be positive, got {eps}")
     dtype = wide_dtype(x.dtype)
     scale = jnp.ones_like(mean, dtype) if scale is None else scale.astype(dtype)

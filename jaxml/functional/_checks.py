@@ -75,10 +75,33 @@ def is_number(value: Any) -> bool:
     )
 
 
+def number(function: str, name: str, value: Any) -> Any:
+    """A static number as Python's, and NaN for what is none, so that no comparison holds; a flag is an error.
+
+    `True` would count as 1, but whoever writes `rate=True` means something else.
+    """
+    if isinstance(value, bool | np.bool_) or getattr(value, "dtype", None) == np.bool_:
+        raise TypeError(f"{function}: {name} must be a number, got {value}")
+    return static(value) if is_number(value) else math.nan
+
+
+def static(value: Any) -> Any:
+    """A number that is checked, in the form that JAX can hash: Python's for an array without axes."""
+    return value.item() if isinstance(value, jax.Array | np.ndarray) else value
+
+
 def check_number(function: str, name: str, value: Any) -> None:
-    """A static number, whatever it is."""
+    """A static number, whatever it is, NaN and infinities too."""
+    number(function, name, value)
     if not is_number(value):
         raise ValueError(f"{function}: {name} must be a number known while tracing, got {value}")
+
+
+def check_finite(function: str, name: str, value: Any) -> None:
+    """A static number, neither NaN nor infinite."""
+    check_number(function, name, value)
+    if not -math.inf < number(function, name, value) < math.inf:
+        raise ValueError(f"{function}: {name} must be finite, got {value}")
 
 
 def check_flags(function: str, **flags: Any) -> None:
@@ -88,23 +111,30 @@ def check_flags(function: str, **flags: Any) -> None:
             raise TypeError(f"{function}: {name} must be True or False, got {value!r}")
 
 
-def check_within(function: str, name: str, value: float, low: float, high: float = math.inf) -> None:
-    """A static number lies between `low` and `high`, both included; NaN does not."""
-    if not is_number(value) or not low <= value <= high:
-        wanted = f"be at least {low}" if high == math.inf else f"lie between {low} and {high}"
+def check_within(function: str, name: str, value: float, low: float, high: float | None = None) -> None:
+    """A static number lies between `low` and `high`, both included, or is finite and at least `low`; NaN does neither.
+
+    With `high=inf` infinity is legal, as for the order of a norm.
+    """
+    given = number(function, name, value)
+    if given == math.inf and high is None:
+        raise ValueError(f"{function}: {name} must be finite, got {value}")
+    if not low <= given <= (math.inf if high is None else high):
+        wanted = f"be at least {low}" if high in (None, math.inf) else f"lie between {low} and {high}"
         raise ValueError(f"{function}: {name} must {wanted}, got {value}")
 
 
 def check_above(function: str, name: str, value: float, low: float, high: float = math.inf) -> None:
-    """A static number lies between `low` and `high`, neither included; NaN does not."""
-    if not isinstance(value, Real) or not low < value < high:
+    """A static number, and no array, lies between `low` and `high`, neither included; NaN does not."""
+    given = number(function, name, value)
+    if not isinstance(value, Real) or not low < given < high:
         wanted = f"be finite and above {low}" if high == math.inf else f"lie strictly between {low} and {high}"
         raise ValueError(f"{function}: {name} must {wanted}, got {value}")
 
 
 def check_choice(function: str, name: str, value: Any, choices: Collection[Any]) -> None:
-    """`value` is one of `choices`; otherwise the near ones are named first."""
-    if value not in choices:
+    """`value` is one of `choices`, and no array or flag that equals one; otherwise the near ones are named first."""
+    if isinstance(value, bool | jax.Array | np.ndarray) or not any(value == c for c in choices):
         listed = ", ".join(repr(c) for c in choices)
         near = get_close_matches(str(value), [str(c) for c in choices], n=3)
         hint = f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else ""

@@ -3,6 +3,7 @@
 An infinite entry counts as the largest finite one, and so does a distance beyond the dtype.
 """
 
+import math
 from collections.abc import Callable
 from functools import lru_cache, partial
 
@@ -11,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxml.functional._checks import check_above, check_equal, check_float, check_within, is_number
+from jaxml.functional._checks import check_above, check_equal, check_float, check_within, number, static
 from jaxml.functional._dtypes import wide
 from jaxml.functional._explicit import along
 from jaxml.functional._guarded import guarded
@@ -40,10 +41,10 @@ def normalize(
     """
     check_float("normalize", x=x)
     axis = _axis("normalize", x, axis)
-    if not is_number(order) or not order > 0:
+    if not number("normalize", "order", order) > 0:
         raise ValueError(f"normalize: order must be above 0, got {order}")
     check_above("normalize", "eps", eps, 0)
-    return unit(wide(x), axis, order, eps).astype(x.dtype)
+    return unit(wide(x), axis, static(order), eps).astype(x.dtype)
 
 
 def cosine_similarity(
@@ -85,7 +86,7 @@ def pairwise_distance(
     name = "pairwise_distance"
     check_vectors(name, x1=x1, x2=x2)
     check_norm(name, order, eps)
-    return rounded(distance(wide(x1), wide(x2), order, eps), x1)
+    return rounded(distance(wide(x1), wide(x2), static(order), static(eps)), x1)
 
 
 def cdist(x1: Float[Array, "*batch P D"], x2: Float[Array, "*batch R D"], *, order: float = 2.0) -> Float[Array, "..."]:
@@ -106,7 +107,7 @@ def cdist(x1: Float[Array, "*batch P D"], x2: Float[Array, "*batch R D"], *, ord
     sizes = x1.shape[:-2], x1.shape[-1]
     check_equal("cdist", "leading axes and the last of x2", (x2.shape[:-2], x2.shape[-1]), sizes, x1=x1, x2=x2)
     _check_order("cdist", order)
-    return _all_distances(x1, x2, order)
+    return _all_distances(x1, x2, static(order))
 
 
 def pdist(x: Float[Array, "*batch N D"], *, order: float = 2.0) -> Float[Array, "..."]:
@@ -124,7 +125,7 @@ def pdist(x: Float[Array, "*batch N D"], *, order: float = 2.0) -> Float[Array, 
     _check_rows("pdist", x=x)
     _check_order("pdist", order)
     # Rows that are sharded meet all the others: only a batch can stay where it is.
-    return along(x if x.ndim > 2 else None, partial(_upper_distances, order), x)
+    return along(x if x.ndim > 2 else None, partial(_upper_distances, static(order)), x)
 
 
 def cosine(x1: Array, x2: Array, axis: int, eps: float, *, smooth: bool = False) -> Array:
@@ -300,7 +301,7 @@ def _axis(name: str, x: Array, axis: int, what: str = "x") -> int:
 
 
 def _check_order(name: str, order: float) -> None:
-    check_within(name, "order", order, 0)
+    check_within(name, "order", order, 0, math.inf)
 
 
 def _check_rows(name: str, **arrays: Array) -> None:

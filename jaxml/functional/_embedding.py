@@ -1,12 +1,13 @@
 """Rows of a table, one by one or reduced over bags."""
 
+import math
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxml.functional._checks import check_choice, check_equal, check_float, check_rank, check_within
+from jaxml.functional._checks import check_choice, check_equal, check_float, check_rank, check_within, static
 from jaxml.functional._dtypes import wide
 from jaxml.functional._explicit import along
 
@@ -56,11 +57,11 @@ def embedding(
     [[4.0, 5.0], [0.0, 1.0]]
     """
     padding_index = _checked("embedding", indices, w, padding_index)
-    check_within("embedding", "order", order, 1)
+    check_within("embedding", "order", order, 1, math.inf)
     y = _rows(w, indices)
     if max_norm is not None:
-        check_within("embedding", "max_norm", max_norm, 0)
-        y = _scaled(y, max_norm, order)
+        check_within("embedding", "max_norm", max_norm, 0, math.inf)
+        y = _scaled(y, static(max_norm), static(order))
     if padding_index is not None:
         y = jnp.where((indices == padding_index)[..., None], jax.lax.stop_gradient(y), y)
     return y

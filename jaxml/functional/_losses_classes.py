@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Integer
 
-from jaxml.functional._checks import check_equal, check_float, check_number, check_within, is_number
+from jaxml.functional._checks import check_equal, check_finite, check_float, check_within, number
 from jaxml.functional._classes import (
     at_labels,
     blanked,
@@ -80,7 +80,7 @@ def generalized_cross_entropy(
     [0.5]
     """
     name = "generalized_cross_entropy"
-    if not is_number(exponent) or not 0 < exponent <= 1:
+    if not 0 < number(name, "exponent", exponent) <= 1:
         raise ValueError(f"{name}: exponent must be above 0 and at most 1, got {exponent}")
     axis, labels, where = _checked(name, logits, labels, axis, None, ignore_index, where)
     cost = label_costs(blanked(logits, where, axis), labels, axis)
@@ -108,7 +108,7 @@ def poly_loss(
     1.6931
     """
     name = "poly_loss"
-    check_number(name, "coefficient", coefficient)
+    check_finite(name, "coefficient", coefficient)
     check_same_shape(name, None, logits=logits, labels=labels)
     axis = class_axis(name, axis, logits=logits)
     where = _position_mask(name, logits, axis, where)

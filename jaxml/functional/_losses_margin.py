@@ -10,7 +10,7 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from jaxml.functional._checks import check_within
+from jaxml.functional._checks import check_within, static
 from jaxml.functional._dtypes import wide
 from jaxml.functional._guarded import Form, guarded
 from jaxml.functional._kinks import above_zero, clamped, softplus, times
@@ -91,7 +91,7 @@ def margin_ranking_loss(
     name = "margin_ranking_loss"
     check_same_shape(name, where, x1=x1, x2=x2, targets=targets)
     check_within(name, "margin", margin, 0)
-    return rounded(_usual(_plain_ranking, _ranking, where, x1, x2, targets, margin=margin), x1)
+    return rounded(_usual(_plain_ranking, _ranking, where, x1, x2, targets, margin=static(margin)), x1)
 
 
 def hinge_embedding_loss(

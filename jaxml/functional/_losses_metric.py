@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from jaxml.functional._checks import check_above, check_equal, check_flags, check_float, check_within
+from jaxml.functional._checks import check_above, check_equal, check_flags, check_float, check_within, static
 from jaxml.functional._distances import check_norm, check_vectors, cosine, distance, shifted_difference
 from jaxml.functional._dtypes import wide
 from jaxml.functional._guarded import guarded
@@ -122,7 +122,8 @@ def triplet_margin_loss(
     name = "triplet_margin_loss"
     check_norm(name, order, eps)
     _check_triplet(name, anchors, positives, negatives, margin, swap, where)
-    options = {"margin": margin, "order": order, "eps": eps, "swap": swap}
+    order = static(order)
+    options = {"margin": margin, "order": order, "eps": static(eps), "swap": swap}
     if where is None and order == 2:
         loss = guarded(_plain_triplet, _own_triplet, anchors, positives, negatives, **options)
     else:

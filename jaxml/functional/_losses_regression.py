@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from jaxml.functional._checks import check_above, check_within, is_number
+from jaxml.functional._checks import check_above, check_within, number
 from jaxml.functional._dtypes import wide
 from jaxml.functional._kinks import absolute, bent_square, huber, pinball
 from jaxml.functional._per_example import check_same_shape, mean_per_example
@@ -165,7 +165,7 @@ def general_robust_loss(
     name = "general_robust_loss"
     e = _error(name, predictions, targets, where)
     check_above(name, "scale", scale, 0)
-    if not is_number(alpha) or not alpha < math.inf:
+    if not number(name, "alpha", alpha) < math.inf:
         raise ValueError(f"{name}: alpha must be a number below inf, got {alpha}")
     z = finite(e / scale)
     if alpha in (1, -2):  # in closed form, five times as fast

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxml.functional._checks import number
 from jaxml.functional._dtypes import wide
 from jaxml.functional._kinks import absolute
 from jaxml.functional._pool_windows import Window, entries, fold, larger, padded, resolve_windows, taps
@@ -59,7 +60,7 @@ def lp_pool3d(
 
 def _lp_pool(name: str, x: Array, order: float, window: Window, stride: Window | None, ceil: bool) -> Array:
     windows, _ = resolve_windows(name, x, window, stride, ceil=ceil)
-    if not isinstance(order, Real) or not order > 0:
+    if not number(name, "order", order) > 0 or not isinstance(order, Real):
         raise ValueError(f"{name}: order must be a positive number or inf, got {order}")
     x_padded = padded(wide(x), windows, 0.0)
     if order == math.inf:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxml.functional._checks import check_flags, check_float, check_within, is_number
+from jaxml.functional._checks import check_flags, check_float, check_within, number
 from jaxml.functional._dropout import channels, checked_key
 from jaxml.functional._dtypes import wide, wide_dtype
 
@@ -106,7 +106,7 @@ def gaussian_dropout(
     [1.0, 1.0, 1.0]
     """
     check_float("gaussian_dropout", x=x)
-    if not is_number(rate) or not 0 <= rate < 1:
+    if not 0 <= number("gaussian_dropout", "rate", rate) < 1:
         raise ValueError(f"gaussian_dropout: rate must lie between 0 and 1, 1 excluded, got {rate}")
     check_flags("gaussian_dropout", train=train)
     if not train or rate == 0:

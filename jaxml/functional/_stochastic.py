@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxml.functional._checks import check_above, check_flags, check_float, check_number, check_within
+from jaxml.functional._checks import check_above, check_finite, check_flags, check_float, check_within
 from jaxml.functional._dropout import checked_key
 from jaxml.functional._dtypes import wide, wide_dtype
 from jaxml.functional._softmax import softmax
@@ -62,7 +62,7 @@ def rrelu(
     """
     check_float("rrelu", x=x)
     check_flags("rrelu", train=train)
-    check_number("rrelu", "minval", minval)
+    check_finite("rrelu", "minval", minval)
     check_within("rrelu", "maxval", maxval, minval)
     slope = (minval + maxval) / 2
     if not train:

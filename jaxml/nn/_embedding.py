@@ -1,5 +1,6 @@
 """Rows of a learned table."""
 
+import math
 from typing import Literal
 
 import jax.numpy as jnp
@@ -42,9 +43,9 @@ class Embedding(nnx.Module):
         rngs: nnx.Rngs,
     ):
         self.w = _table("Embedding", num_embeddings, features, padding_index, w_init, param_dtype, rngs)
-        check_within("Embedding", "order", order, 1)
+        check_within("Embedding", "order", order, 1, math.inf)
         if max_norm is not None:
-            check_within("Embedding", "max_norm", max_norm, 0)
+            check_within("Embedding", "max_norm", max_norm, 0, math.inf)
         self.padding_index, self.max_norm, self.order, self.dtype = padding_index, max_norm, order, dtype
 
     @scoped
