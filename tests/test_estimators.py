@@ -110,6 +110,46 @@ def test_many_rows_in_float32_drop_no_direction():
     single = estimators.LinearRegression().fit(x, (x @ np.float32([2.0, 10.0]) + 0.5).astype(np.float32))
     np.testing.assert_allclose(single.coef_, [2.0, 10.0], rtol=1e-3)
     np.testing.assert_allclose(single.intercept_, 0.5, atol=1e-3)
+    w, b, _ = estimators.least_squares(jnp.asarray(x), jnp.asarray(x @ np.float32([[2.0], [10.0]]) + np.float32(0.5)))
+    np.testing.assert_allclose(w[:, 0], [2.0, 10.0], rtol=1e-3)
+    np.testing.assert_allclose(b, [0.5], atol=1e-3)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_many_rows_of_float32_are_as_exact_as_their_numbers(fit_intercept: bool):
+    """At a condition of 1,000, beside scikit-learn on the same numbers in float64: to float32's last digits."""
+    rng = np.random.default_rng(5)
+    left, right = np.linalg.qr(rng.normal(size=(17_001, 4)))[0], np.linalg.qr(rng.normal(size=(4, 4)))[0]
+    x = (130 * left * np.geomspace(1, 1e-3, 4) @ right + 3.0 * fit_intercept).astype(np.float32)
+    y, weight = (
+        (x @ rng.normal(size=(4, 2)) + rng.normal(size=(len(x), 2))).astype(np.float32),
+        rng.uniform(size=len(x)),
+    )
+    for alpha, peer in ((0.0, linear_model.LinearRegression()), (0.5, linear_model.Ridge(0.5, solver="svd"))):
+        peer.set_params(fit_intercept=fit_intercept).fit(x.astype(np.float64), y.astype(np.float64), weight)
+        ours = estimators.LinearRegression(alpha=alpha, fit_intercept=fit_intercept).fit(x, y, weight)
+        assert ours.coef_.dtype == ours.singular_.dtype == np.float32
+        np.testing.assert_allclose(ours.coef_, peer.coef_, atol=3e-7 * np.abs(peer.coef_).max())
+        np.testing.assert_allclose(ours.intercept_, peer.intercept_, atol=1e-5 * np.abs(peer.coef_).max())
+    if not fit_intercept:
+        return
+    peer, ours = decomposition.PCA(3).fit(x.astype(np.float64)), estimators.PCA(3).fit(x)
+    assert ours.mean_.dtype == ours.components_.dtype == np.float32
+    np.testing.assert_allclose(ours.singular_values_, peer.singular_values_, rtol=1e-6)
+    np.testing.assert_allclose(ours.explained_variance_ratio_, peer.explained_variance_ratio_, rtol=1e-5, atol=1e-9)
+    np.testing.assert_allclose(ours.components_, peer.components_, atol=1e-5)
+    np.testing.assert_allclose(ours.mean_, peer.mean_, rtol=1e-6)
+
+
+def test_many_collinear_and_constant_rows_of_float32_have_the_least_norm():
+    rng = np.random.default_rng(6)
+    x = rng.normal(size=(16_400, 2)).astype(np.float32)
+    x = np.concatenate([x, x[:, :1] - x[:, 1:], np.full((len(x), 1), 3, np.float32)], axis=1)
+    y = x[:, 0] + 2 * x[:, 1] + rng.normal(size=len(x)).astype(np.float32)
+    peer = linear_model.LinearRegression().fit(x[:, :3].astype(np.float64), y)
+    ours = estimators.LinearRegression().fit(x, y)
+    np.testing.assert_allclose(ours.coef_[:3], peer.coef_, atol=1e-6)
+    assert abs(ours.coef_[3]) < 1e-12
 
 
 def test_a_rate_that_is_too_large_and_too_few_steps():

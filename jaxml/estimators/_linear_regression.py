@@ -10,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from jaxml.estimators._base import features, features_and_targets, in_data_precision, weights
 from jaxml.estimators._least_squares import gradient_descent, least_squares
+from jaxml.estimators._scatter import regression, scatter, suits
 from jaxml.functional._checks import check_choice, check_within
 
 
@@ -17,8 +18,9 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
     """`y = x w + b` with the least squared error, plus `alpha ‖w‖²`: ordinary least squares, or ridge regression.
 
     alpha: the penalty, as in scikit-learn's `Ridge`; 0 for none.
-    solver: `"qr"`, the closed form by orthogonal factors, or `"gradient_descent"`, with `learning_rate` (None for the
-        largest that descends everywhere), `tol` and `max_iter`; see `least_squares` and `gradient_descent`.
+    solver: `"qr"`, the closed form by orthogonal factors, of many float32 rows by their products in float64; or
+        `"gradient_descent"`, with `learning_rate` (None for the largest that descends everywhere), `tol` and
+        `max_iter`; see `least_squares` and `gradient_descent`.
 
     After `fit`: `coef_` (D,) or (T, D), `intercept_`, and `n_iter_`, the steps taken.
 
@@ -54,15 +56,19 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         check_choice(name, "solver", self.solver, ("qr", "gradient_descent"))
         check_within(name, "alpha", self.alpha, 0.0)
         x, y = features_and_targets(self, X, y, multi_output=True, y_numeric=True)
-        targets = jnp.asarray(y.reshape(len(y), -1), x.dtype)
+        targets = y.reshape(len(y), -1).astype(x.dtype, copy=False)
         weight = weights(x, sample_weight)
         options = {"l2": float(self.alpha), "fit_intercept": self.fit_intercept, "sample_weight": weight}
-        if self.solver == "qr":
-            w, b, singular = least_squares(jnp.asarray(x), targets, **options)
+        if self.solver == "qr" and suits(x):
+            sums = scatter(x, targets, weight=weight, centered=self.fit_intercept)
+            w, b, singular = regression(sums, columns=x.shape[1], rows=len(x), l2=float(self.alpha))
+            self.singular_, self.n_iter_ = np.asarray(singular), 1
+        elif self.solver == "qr":
+            w, b, singular = least_squares(jnp.asarray(x), jnp.asarray(targets), **options)
             self.singular_, self.n_iter_ = np.asarray(singular), 1
         else:
             further = {"learning_rate": self.learning_rate, "tol": float(self.tol), "max_iter": self.max_iter}
-            w, b, steps = gradient_descent(jnp.asarray(x), targets, **options, **further)
+            w, b, steps = gradient_descent(jnp.asarray(x), jnp.asarray(targets), **options, **further)
             self.n_iter_ = int(steps)
             self._warn(np.asarray(w))
         flat = y.ndim == 1

@@ -8,11 +8,12 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 
 from jaxml.estimators._base import features, in_data_precision
 from jaxml.estimators._principal import pca
+from jaxml.estimators._scatter import components, scatter, suits
 from jaxml.functional._checks import check_within
 
 
 class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """The directions of most variance; see `pca`.
+    """The directions of most variance; see `pca`. Of many float32 rows the covariances are summed in float64.
 
     n_components: how many are kept; all, `min(N, D)`, by None.
     whiten: divide by the standard deviation along each.
@@ -36,7 +37,10 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         x = features(self, X, reset=True, minimum=2)
         kept = min(x.shape) if self.n_components is None else self.n_components
         check_within("PCA", "n_components", kept, 1, min(x.shape))
-        found = pca(jnp.asarray(x), num_components=kept)
+        if suits(x):
+            found = components(scatter(x), rows=len(x), num_components=kept)
+        else:
+            found = pca(jnp.asarray(x), num_components=kept)
         self.mean_, self.components_ = np.asarray(found.mean), np.asarray(found.components)
         self.explained_variance_ = np.asarray(found.variances)
         total = np.asarray(found.total)

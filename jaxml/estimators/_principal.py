@@ -52,7 +52,11 @@ def pca(x: Float[Array, "N D"], *, num_components: int) -> Components:
     r = triangle(lambda x: jnp.concatenate([jnp.ones((len(x), 1), x.dtype), x - mean], axis=1), x)[1:, 1:]
     _, s, vt = jnp.linalg.svd(r, full_matrices=False)
     s, vt = (jnp.pad(a, [(0, max(0, min(n, d) - len(s)))] + [(0, 0)] * (a.ndim - 1)) for a in (s, vt))
-    largest = jnp.take_along_axis(vt, jnp.abs(vt).argmax(axis=1, keepdims=True), axis=1)
-    vt = jnp.where(largest < 0, -vt, vt)
     variances = s * s / (n - 1)
-    return Components(mean[0], vt[:num_components], variances[:num_components], variances.sum())
+    return Components(mean[0], positive(vt)[:num_components], variances[:num_components], variances.sum())
+
+
+def positive(vt: Float[Array, "K D"]) -> Float[Array, "K D"]:
+    """Rows whose largest entry is positive."""
+    largest = jnp.take_along_axis(vt, jnp.abs(vt).argmax(axis=1, keepdims=True), axis=1)
+    return jnp.where(largest < 0, -vt, vt)
