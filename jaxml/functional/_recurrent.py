@@ -97,12 +97,13 @@ def lstm(
     `w_hh`. `zoneout_h` and `zoneout_c`, to be broadcast to `(B, T, H)`, are the shares of the old state that stay:
     draws of 0 and 1 in training, their probability otherwise (zoneout, arXiv:1606.01305).
 
-    `implementation`: "scan" computes the input's products before the loop and has a gradient by hand, which keeps the
-    gates and computes those of the weights after it (with `w_hr` or `peephole`, autodiff's); "reference" scans the
-    cell; "cudnn" is NVIDIA's, an LSTM in float32 without `w_hr` and `peephole`. All agree to rounding; None is "scan".
-    Reverse mode to any order; forward mode alone is for "reference". With `checkpoint_every` k, the backward pass keeps
-    the states of every kth step alone and computes the rest anew: with k near sqrt(T) memory grows with sqrt(T), but
-    for x, the outputs and the shares. An empty batch gives empty outputs, and no step the initial states.
+    `implementation`: "scan" computes the input's products before the loop (on a CPU, and without a gradient, those of
+    large inputs by blocks of steps, which needs less memory) and has a gradient by hand, which keeps the gates and
+    computes those of the weights after it (with `w_hr` or `peephole`, autodiff's); "reference" scans the cell; "cudnn"
+    is NVIDIA's, an LSTM in float32 without `w_hr` and `peephole`. All agree to rounding; None is "scan". Reverse mode
+    to any order; forward mode alone is for "reference". With `checkpoint_every` k, the backward pass keeps the states
+    of every kth step alone and computes the rest anew: with k near sqrt(T) memory grows with sqrt(T), but for x, the
+    outputs and the shares. An empty batch gives empty outputs, and no step the initial states.
 
     Cost: `4 B T (I + H) H` multiply-adds for each layer and direction; with a projection `B T H (4 (I + P) + P)`.
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 from jaxtyping import Array
 
 from jaxml.functional._dtypes import wide
+from jaxml.functional._recurrent_blocks import over_time
 from jaxml.functional._recurrent_cells import ACTIVATIONS
 from jaxml.functional._recurrent_gates import (
     all_rows,
@@ -18,7 +18,6 @@ from jaxml.functional._recurrent_gates import (
     of_mask,
     of_share,
     parted,
-    projections,
     seen,
     state_is_saved,
     transposed,
@@ -43,12 +42,13 @@ def rnn_scan(
 
     The derivative of relu at 0 is 0. It is computed as in `lstm_scan`.
     """
-    return _forward(reverse, activation, x, w_ih, w_hh, b, h0, inside, mask, shares)[:2]
+    return _forward(reverse, activation, False, x, w_ih, w_hh, b, h0, inside, mask, shares)[:2]
 
 
 def _forward(
     reverse: bool,
     activation: str,
+    keep: bool,
     x: Array,
     w_ih: Array,
     w_hh: Array,
@@ -64,14 +64,14 @@ def _forward(
         (projected,), within, (share,) = inputs
         new = ACTIVATIONS[activation](wide(projected) + wide(jnp.matmul(seen(mask, h), w_hh)) + bias).astype(h.dtype)
         after = kept(within, share, new, h)
-        return after, (after if within is None else jnp.where(within, after, 0), (new, h) if whole else ())
+        return after, (after if within is None else jnp.where(within, after, 0), (new, h) if whole and keep else ())
 
-    h, (y, saved) = lax.scan(step, h0, (projections(x, w_ih, 1), inside, shares), reverse=reverse)
+    h, (y, saved) = over_time(step, h0, x, w_ih, 1, (inside, shares), reverse=reverse, keep=keep)
     return y, h, saved
 
 
 def _fwd(reverse: bool, activation: str, x: Array, w_ih: Array, w_hh: Array, b: Array, h0: Array, *varied: Any) -> Any:
-    y, h, saved = _forward(reverse, activation, x, w_ih, w_hh, b, h0, *varied)
+    y, h, saved = _forward(reverse, activation, True, x, w_ih, w_hh, b, h0, *varied)
     return (y, h), (x, w_ih, w_hh, h0, y, saved, *varied)
 
 

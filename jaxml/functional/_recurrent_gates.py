@@ -24,13 +24,6 @@ def sigmoid(x: Array) -> Array:
     return 0.5 * jnp.tanh(0.5 * x) + 0.5
 
 
-def projections(x: Array, w: Array, gates: int) -> tuple[Array, ...]:
-    """`x w` of all steps, an array `(T, B, H)` for each gate."""
-    rows = x.reshape(-1, x.shape[-1])
-    shape = (*x.shape[:2], w.shape[1] // gates)
-    return tuple(jnp.matmul(rows, v).reshape(shape) for v in jnp.split(w, gates, 1))
-
-
 def biases(b: Array, gates: int) -> list[Array]:
     """One `(1, H)` for each gate, in the wide dtype."""
     return [wide(v).reshape(1, -1) for v in jnp.split(b, gates)]

@@ -5,10 +5,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 from jaxtyping import Array
 
 from jaxml.functional._dtypes import wide
+from jaxml.functional._recurrent_blocks import over_time
 from jaxml.functional._recurrent_gates import (
     all_rows,
     back_in_time,
@@ -18,7 +18,6 @@ from jaxml.functional._recurrent_gates import (
     of_mask,
     of_share,
     parted,
-    projections,
     seen,
     sigmoid,
     state_is_saved,
@@ -72,7 +71,7 @@ def _forward(
         saved = (*(a.astype(dtype) for a in (r, z, n, n_h)), *((h,) if whole else ())) if keep else ()
         return new, (new if within is None else jnp.where(within, new, 0), saved)
 
-    h, (y, saved) = lax.scan(step, h0, (projections(x, w_ih, 3), inside, shares), reverse=reverse)
+    h, (y, saved) = over_time(step, h0, x, w_ih, 3, (inside, shares), reverse=reverse, keep=keep)
     return y, h, saved
 
 

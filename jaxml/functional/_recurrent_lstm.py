@@ -5,10 +5,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 from jaxtyping import Array
 
 from jaxml.functional._dtypes import wide
+from jaxml.functional._recurrent_blocks import over_time
 from jaxml.functional._recurrent_gates import (
     all_rows,
     back_in_time,
@@ -17,7 +17,6 @@ from jaxml.functional._recurrent_gates import (
     of_mask,
     of_share,
     parted,
-    projections,
     seen,
     sigmoid,
     state_is_saved,
@@ -76,7 +75,7 @@ def _forward(
         saved = (c, *(a.astype(dtype) for a in (i, f, g, o)), *((h,) if whole else ())) if keep else ()
         return (new_h, new_c), (new_h if within is None else jnp.where(within, new_h, 0), saved)
 
-    (h, c), (y, saved) = lax.scan(step, (h0, c0), (projections(x, w_ih, 4), inside, shares), reverse=reverse)
+    (h, c), (y, saved) = over_time(step, (h0, c0), x, w_ih, 4, (inside, shares), reverse=reverse, keep=keep)
     return y, h, c, saved
 
 
