@@ -9,6 +9,8 @@ import pytest
 from sklearn import cluster, datasets
 
 from jaxml import estimators
+from jaxml.estimators import _kmeans
+from jaxml.estimators._base import shared
 from jaxml.estimators._minibatch import Means, updated
 
 pytestmark = pytest.mark.loose_promotion  # optax's AdamW
@@ -27,6 +29,30 @@ def test_a_batch_moves_centers_as_its_points_do_one_by_one(rng: np.random.Genera
         centers[k] += (point - centers[k]) / counts[k]
     np.testing.assert_allclose(after.centers, centers, atol=1e-5)
     np.testing.assert_allclose(after.counts, counts)
+
+
+def test_points_far_from_zero_are_assigned_as_near_ones(rng: np.random.Generator):
+    """The mean is taken off each block, so that float32 loses no digits to it; more points than a block has."""
+    x = (rng.normal(size=(_kmeans.BLOCK + 3, 2)) + [[0.0, 8.0]] * rng.integers(0, 2, (_kmeans.BLOCK + 3, 1))).round(3)
+    start, far = x[:2], np.array([[3000.0, -2000.0]])
+    near = estimators.KMeans(2, init=start).fit(x)
+    moved = estimators.KMeans(2, init=start + far).fit((x + far).astype(np.float32))
+    assert (moved.labels_ == near.labels_).mean() > 0.999
+    np.testing.assert_allclose(moved.inertia_, near.inertia_, rtol=1e-3)
+    np.testing.assert_allclose(moved.score((x + far).astype(np.float32)), -near.inertia_, rtol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_jax_is_given_is_a_copy(dtype: Any):
+    x = np.arange(12, dtype=dtype).reshape(3, 4)
+    with jax.enable_x64(True):
+        for rows in (x, np.asfortranarray(x), x[::2, 1:], x[:0]):
+            given = shared(rows)
+            assert given.dtype == dtype
+            np.testing.assert_array_equal(given, rows)
+        given, before = shared(x), x.copy()
+    x[...] = 0
+    np.testing.assert_array_equal(given, before)
 
 
 def test_minibatch_kmeans_on_digits_is_within_three_percent_of_scikit_learns():

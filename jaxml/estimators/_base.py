@@ -80,6 +80,21 @@ def features_and_targets(estimator: Any, x: Any, y: Any, **options: Any) -> tupl
     return checked[0], checked[1]
 
 
+def shared(x: np.ndarray) -> jax.Array:
+    """A copy of `x` for JAX, on a CPU in NumPy's own memory.
+
+    NumPy asks for large pages, where JAX's copy of 128 MB waits for 30,000 small ones, and JAX takes over without
+    another copy what begins at a multiple of 64 bytes.
+    """
+    if jax.default_backend() != "cpu":
+        return jax.device_put(x)
+    memory = np.empty(x.nbytes + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    copy = memory[start : start + x.nbytes].view(x.dtype).reshape(x.shape)
+    copy[...] = x
+    return jax.device_put(copy)
+
+
 def weights(x: np.ndarray, sample_weight: Any) -> np.ndarray | None:
     """Nonnegative weights of the rows in the dtype of `x`, None for equal ones."""
     if sample_weight is None:

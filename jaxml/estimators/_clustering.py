@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
 from sklearn.utils import check_random_state
 
-from jaxml.estimators._base import features, in_data_precision, weights
+from jaxml.estimators._base import features, in_data_precision, shared, weights
 from jaxml.estimators._kmeans import Clusters, assign, check_points, kmeans
 from jaxml.functional._checks import check_choice, check_within
 
@@ -51,14 +51,15 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         """Find the centers; `sample_weight` counts each row so often."""
         check_within(type(self).__name__, "n_init", self.n_init, 1)
         x = features(self, X, reset=True)
-        check_points(type(self).__name__, jnp.asarray(x), self.n_clusters, "n_clusters")
+        given = shared(x)
+        check_points(type(self).__name__, given, self.n_clusters, "n_clusters")
         weight = weights(x, sample_weight)
         start = self._centers(x)
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         found = None
         for i in range(self.n_init if start is None else 1):
             key = jax.random.fold_in(jax.random.key(seed), i)
-            run = self._run(key, jnp.asarray(x), start, weight)
+            run = self._run(key, given, start, weight)
             if found is None or run.inertia < found.inertia:
                 found = run
         assert found is not None
@@ -93,10 +94,9 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
 
     def _nearest(self, X: Any) -> tuple[Any, Any, np.ndarray]:
         x = features(self, X)
-        mean = x.mean(axis=0)
-        moved = jnp.asarray(x - mean)
-        found = jax.jit(assign)(moved, (moved * moved).sum(axis=1), self.cluster_centers_.astype(x.dtype) - mean)
-        return found.labels, found.distances, x
+        mean, given = x.mean(axis=0, keepdims=True), shared(x)
+        found = jax.jit(assign)(given, mean, self.cluster_centers_.astype(x.dtype) - mean)
+        return found.labels, found.distances(given, jnp.asarray(mean)), x
 
     def _centers(self, x: np.ndarray) -> Any:
         if isinstance(self.init, str):

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
-from jaxml.estimators._base import features, in_data_precision
+from jaxml.estimators._base import features, in_data_precision, shared
 from jaxml.estimators._kmeans import check_points, kmeans
 from jaxml.estimators._mixture import Mixture, gaussian_mixture, log_densities
 from jaxml.functional._checks import check_above, check_within
@@ -60,7 +60,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         name, k = "GaussianMixture", self.n_components
         check_within(name, "n_init", self.n_init, 1)
         check_above(name, "reg_covar", self.reg_covar, 0.0)
-        x = jnp.asarray(features(self, X, reset=True, minimum=2))
+        x = shared(features(self, X, reset=True, minimum=2))
         check_points(name, x, k, "n_components")
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         options = {"covariance": self.covariance_type, "floor": float(self.reg_covar), "tol": float(self.tol)}
@@ -111,6 +111,6 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         return float(self.score_samples(X).mean())
 
     def _log_densities(self, X: Any) -> Any:
-        x = jnp.asarray(features(self, X))
+        x = shared(features(self, X))
         mixture = Mixture(*(jnp.asarray(a, x.dtype) for a in (self.weights_, self.means_, self.covariances_)))
         return jax.jit(log_densities)(x, mixture)

@@ -12,8 +12,9 @@ from jaxtyping import Array, Float
 from jaxml.estimators._base import Scalar, refuses_nonfinite
 from jaxml.functional._checks import check_equal, check_float, check_rank, check_within
 
-# Points whose distances to the centers are held at a time, a row for each center: a table that stays in the cache.
-BLOCK = 8192
+# Points whose scores of the centers are held at a time, a row for each center: a table that stays in the cache. Rows of
+# 4096 bytes, or a multiple, would lie at the same place in it, and take twice the time.
+BLOCK = 2000
 
 
 class Clusters(NamedTuple):
@@ -26,37 +27,46 @@ class Clusters(NamedTuple):
 
 
 class Assignment(NamedTuple):
-    """Points at the nearest of some centers, with the sums that the next centers need."""
+    """Points at the nearest of some centers, with the sums that the next centers need.
+
+    scores: `‖c‖²/2 - c·(x - mean)`, of which `distances` makes the squared distance.
+    """
 
     labels: Array
-    distances: Array
+    scores: Array
     sums: Array
     counts: Array
+
+    def distances(self, x: Array, mean: Array) -> Array:
+        """Of each point from its center, squared, (N,)."""
+        own = x - mean
+        return jnp.maximum(2 * self.scores + (own * own).sum(axis=1), 0)
 
 
 def assign(
     x: Float[Array, "N D"],
-    squares: Float[Array, " N"],
+    mean: Float[Array, "1 D"],
     centers: Float[Array, "K D"],
     weight: Float[Array, " N"] | None = None,
 ) -> Assignment:
-    """The nearest center of each point by `‖c‖² - 2 c·x`, its squared distance, and each center's sum and count.
+    """The nearest of the centers to each `x - mean`, and each center's sum and count, of these differences.
 
-    `squares` is `‖x‖²`. Of centers at the same distance it is the first. `x` should have a mean near 0, for rounding.
+    Of centers at the same distance it is the first. The mean is taken off for rounding.
     """
     n, k = len(x), len(centers)
     numbers = jnp.arange(k, dtype=jnp.int32)[:, None]
+    halves = (centers * centers).sum(axis=1, keepdims=True) / 2
 
     def block(start: Array | int, count: int) -> Assignment:
-        rows, own = (lax.dynamic_slice_in_dim(a, start, count) for a in (x, squares))
-        scores = (centers * centers).sum(axis=1, keepdims=True) - 2 * (centers @ rows.T)
+        rows = lax.dynamic_slice_in_dim(x, start, count) - mean
+        scores = halves - centers @ rows.T
         least = scores.min(axis=0)
         # As two minima, which XLA's CPU backend vectorizes; its argmin it does not.
         labels = jnp.where(scores == least[None], numbers, k - 1).min(axis=0)
         members = (labels[None] == numbers).astype(x.dtype)
         if weight is not None:
             members = members * lax.dynamic_slice_in_dim(weight, start, count)[None]
-        return Assignment(labels, jnp.maximum(least + own, 0), members @ rows, members.sum(axis=1))
+        return Assignment(labels, least, members @ rows, members.sum(axis=1))
 
     blocks, left = divmod(n, BLOCK)
     if blocks == 0:
@@ -64,14 +74,14 @@ def assign(
 
     def step(sums: tuple[Array, Array], i: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
         found = block(i * BLOCK, BLOCK)
-        return (sums[0] + found.sums, sums[1] + found.counts), (found.labels, found.distances)
+        return (sums[0] + found.sums, sums[1] + found.counts), (found.labels, found.scores)
 
     start = jnp.zeros_like(centers), jnp.zeros(k, x.dtype)
-    (sums, counts), (labels, distances) = lax.scan(step, start, jnp.arange(blocks))
+    (sums, counts), (labels, scores) = lax.scan(step, start, jnp.arange(blocks))
     rest = block(n - left, left)
     return Assignment(
         jnp.concatenate([labels.ravel(), rest.labels]),
-        jnp.concatenate([distances.ravel(), rest.distances]),
+        jnp.concatenate([scores.ravel(), rest.scores]),
         sums + rest.sums,
         counts + rest.counts,
     )
@@ -159,13 +169,11 @@ def kmeans(
     check_within("kmeans", "max_iter", max_iter, 1)
     mean = x.mean(axis=0, keepdims=True)
     enough = tol * x.var(axis=0).mean()
-    x = x - mean
     if centers is None:
-        first = kmeans_plus_plus(key, x, num_clusters=num_clusters, weight=weight)
+        first = kmeans_plus_plus(key, x - mean, num_clusters=num_clusters, weight=weight)
     else:
         check_equal("kmeans", "the shape of centers", tuple(centers.shape), (num_clusters, x.shape[1]), x=x)
         first = centers - mean
-    squares = (x * x).sum(axis=1)
 
     def unfinished(carry: tuple[Array, Assignment, Array, Array]) -> Array:
         return carry[3] & (carry[2] < max_iter)
@@ -173,28 +181,30 @@ def kmeans(
     def step(carry: tuple[Array, Assignment, Array, Array]) -> tuple[Array, Assignment, Array, Array]:
         centers, found, i, _ = carry
         sums, counts = lax.cond(
-            (found.counts == 0).any(), lambda: _filled(x, weight, found), lambda: (found.sums, found.counts)
+            (found.counts == 0).any(), lambda: _filled(x, mean, weight, found), lambda: (found.sums, found.counts)
         )
         moved = jnp.where(counts[:, None] > 0, sums / jnp.where(counts > 0, counts, 1)[:, None], centers)
-        new = assign(x, squares, moved, weight)
+        new = assign(x, mean, moved, weight)
         same = (new.labels == found.labels).all()
         far = ((moved - centers) ** 2).sum() > enough
         return moved, new, i + 1, far & ~same
 
-    start = (first, assign(x, squares, first, weight), jnp.zeros((), jnp.int32), jnp.ones((), jnp.bool_))
+    start = (first, assign(x, mean, first, weight), jnp.zeros((), jnp.int32), jnp.ones((), jnp.bool_))
     last, found, iterations, _ = lax.while_loop(unfinished, step, start)
-    inertia = (found.distances if weight is None else found.distances * weight).sum()
+    distances = found.distances(x, mean)
+    inertia = (distances if weight is None else distances * weight).sum()
     return Clusters(last + mean, found.labels, inertia, iterations)
 
 
-def _filled(x: Array, weight: Array | None, found: Assignment) -> tuple[Array, Array]:
+def _filled(x: Array, mean: Array, weight: Array | None, found: Assignment) -> tuple[Array, Array]:
     """Sums and counts with one point for each empty center: the farthest from their own, which give them up."""
     k = len(found.counts)
     empty = found.counts == 0
-    far = lax.top_k(found.distances if weight is None else jnp.where(weight > 0, found.distances, -1), k)[1]
+    distances = found.distances(x, mean)
+    far = lax.top_k(distances if weight is None else jnp.where(weight > 0, distances, -1), k)[1]
     # The i-th empty center takes the i-th farthest point.
     point = far[jnp.clip(jnp.cumsum(empty) - 1, 0, k - 1)]
-    rows, w = x[point], jnp.ones(k, x.dtype) if weight is None else weight[point]
+    rows, w = x[point] - mean, jnp.ones(k, x.dtype) if weight is None else weight[point]
     w = jnp.where(empty, w, 0)
     sums = found.sums.at[found.labels[point]].add(-w[:, None] * rows) + w[:, None] * rows
     counts = found.counts.at[found.labels[point]].add(-w) + w

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 
-from jaxml.estimators._base import features, features_and_targets, in_data_precision, weights
+from jaxml.estimators._base import features, features_and_targets, in_data_precision, shared, weights
 from jaxml.estimators._least_squares import gradient_descent, least_squares
 from jaxml.estimators._scatter import regression, scatter, suits
 from jaxml.functional._checks import check_choice, check_within
@@ -64,11 +64,11 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             w, b, singular = regression(sums, columns=x.shape[1], rows=len(x), l2=float(self.alpha))
             self.singular_, self.n_iter_ = np.asarray(singular), 1
         elif self.solver == "qr":
-            w, b, singular = least_squares(jnp.asarray(x), jnp.asarray(targets), **options)
+            w, b, singular = least_squares(shared(x), jnp.asarray(targets), **options)
             self.singular_, self.n_iter_ = np.asarray(singular), 1
         else:
             further = {"learning_rate": self.learning_rate, "tol": float(self.tol), "max_iter": self.max_iter}
-            w, b, steps = gradient_descent(jnp.asarray(x), jnp.asarray(targets), **options, **further)
+            w, b, steps = gradient_descent(shared(x), jnp.asarray(targets), **options, **further)
             self.n_iter_ = int(steps)
             self._warn(np.asarray(w))
         flat = y.ndim == 1

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.multiclass import check_classification_targets
 
-from jaxml.estimators._base import features, features_and_targets, in_data_precision, weights
+from jaxml.estimators._base import features, features_and_targets, in_data_precision, shared, weights
 from jaxml.estimators._logistic import SOLVERS, logistic_regression
 from jaxml.functional._checks import check_choice
 
@@ -66,7 +66,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
                 f"in the rows that count; are they sorted by class and cut?"
             )
         w, b, steps = logistic_regression(
-            jnp.asarray(x),
+            shared(x),
             jnp.asarray(labels),
             num_classes=len(self.classes_),
             l2=0.0 if math.isinf(self.C) else 1.0 / self.C,

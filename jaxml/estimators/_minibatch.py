@@ -37,10 +37,11 @@ def updated(
 
     Sculley's step of 1 / v_k for each point in turn comes to the same.
     """
-    found = assign(x, (x * x).sum(axis=1), means.centers, weight)
+    none = jnp.zeros((1, x.shape[1]), x.dtype)
+    found = assign(x, none, means.centers, weight)
     counts = means.counts + found.counts
     moved = (means.counts[:, None] * means.centers + found.sums) / jnp.where(counts > 0, counts, 1)[:, None]
-    return Means(jnp.where(counts[:, None] > 0, moved, means.centers), counts), found.distances
+    return Means(jnp.where(counts[:, None] > 0, moved, means.centers), counts), found.distances(x, none)
 
 
 @refuses_nonfinite
@@ -123,8 +124,10 @@ def minibatch_kmeans(
     zero, infinite = jnp.zeros((), jnp.int32), jnp.asarray(jnp.inf, x.dtype)
     start = _Progress(Means(first, jnp.zeros(k, x.dtype)), zero, zero, infinite, infinite, zero, zero > 0)
     last = lax.while_loop(lambda s: ~s.done & (s.step < steps), step, start)
-    found = assign(x, (x * x).sum(axis=1), last.means.centers, weight)
-    inertia = (found.distances if weight is None else found.distances * weight).sum()
+    none = jnp.zeros((1, d), x.dtype)
+    found = assign(x, none, last.means.centers, weight)
+    distances = found.distances(x, none)
+    inertia = (distances if weight is None else distances * weight).sum()
     return Clusters(last.means.centers + mean, found.labels, inertia, last.step)
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from sklearn.utils import check_random_state
 
-from jaxml.estimators._base import features, in_data_precision, weights
+from jaxml.estimators._base import features, in_data_precision, shared, weights
 from jaxml.estimators._clustering import KMeans
 from jaxml.estimators._kmeans import Clusters, check_points, kmeans_plus_plus
 from jaxml.estimators._minibatch import Means, minibatch_kmeans, updated
@@ -70,7 +70,7 @@ class MiniBatchKMeans(KMeans):
         x = features(self, X, reset=first)
         weight = weights(x, sample_weight)
         if first:
-            check_points("MiniBatchKMeans", jnp.asarray(x), self.n_clusters, "n_clusters")
+            check_points("MiniBatchKMeans", shared(x), self.n_clusters, "n_clusters")
             start = self._centers(x)
             if start is None:
                 seed = check_random_state(self.random_state).randint(2**31 - 1)

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
-from jaxml.estimators._base import features, in_data_precision
+from jaxml.estimators._base import features, in_data_precision, shared
 from jaxml.estimators._principal import pca
 from jaxml.estimators._scatter import components, scatter, suits
 from jaxml.functional._checks import check_within
@@ -40,7 +39,7 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         if suits(x):
             found = components(scatter(x), rows=len(x), num_components=kept)
         else:
-            found = pca(jnp.asarray(x), num_components=kept)
+            found = pca(shared(x), num_components=kept)
         self.mean_, self.components_ = np.asarray(found.mean), np.asarray(found.components)
         self.explained_variance_ = np.asarray(found.variances)
         total = np.asarray(found.total)
