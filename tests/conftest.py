@@ -17,6 +17,7 @@ import jaxlib
 import jaxtyping
 import numpy as np
 import pytest
+import type_checks
 from jax.interpreters.mlir import ModuleContext
 
 
@@ -56,14 +57,14 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
 os.environ["JAX_COMPILATION_CACHE_DIR"] = str(CACHE)
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.05"
 
-# Before anything imports jaxml: from here on every test is a test of the shapes in its signatures too.
-# `float` admits an int there, as PEP 484 has it.
-jaxtyping.install_import_hook("jaxml", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
+# From here on every test is a test of the shapes in its signatures too.
+type_checks.install()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "loose_promotion: calls a library that relies on JAX's implicit promotion")
     share_contexts()
+    shorten_messages()
 
 
 def pytest_collection_finish() -> None:
@@ -124,6 +125,17 @@ def share_contexts() -> None:
         return kept.context
 
     mlir.make_ir_context = shared
+
+
+def shorten_messages() -> None:
+    """nnx asks whether the count of a stream of keys has a sharding, and JAX tells of a tracer at length why it has
+    none, which nobody reads: a fifth of the time that a model takes to be built abstractly.
+    """
+
+    def sharding(self: jax.core.Tracer) -> Any:
+        raise AttributeError(f"a {type(self).__name__} has no sharding")
+
+    jax.core.Tracer.sharding = property(sharding)
 
 
 @pytest.fixture
