@@ -6,7 +6,7 @@ from jaxtyping import Array, Float, Integer
 
 from jaxml.functional._checks import check_above, check_equal, check_flags, check_float, check_rank
 from jaxml.functional._layer_norm import layer_norm
-from jaxml.functional._recurrence import State, check_lengths, recurrence, zero_padding
+from jaxml.functional._recurrence import State, by_rows, check_lengths, recurrence, zero_padding
 from jaxml.functional._recurrent_cells import check_step, check_weights
 
 
@@ -46,7 +46,7 @@ def layer_norm_lstm_cell(
     name = "layer_norm_lstm_cell"
     check_step(name, 4, x, {"h": h, "c": c}, w_ih, w_hh, None, None)
     _check_scales(name, x, w_hh.shape[0], b, scale_ih, scale_hh, scale_c, bias_c, eps)
-    return _step(x, h, c, w_ih, w_hh, b, scale_ih, scale_hh, scale_c, bias_c, eps)
+    return _step(x, h, c, (w_ih, w_hh, b, scale_ih, scale_hh, scale_c, bias_c), eps)
 
 
 def layer_norm_lstm(
@@ -94,30 +94,24 @@ def layer_norm_lstm(
         check_lengths(name, x, lengths)
         x = zero_padding(lengths, x)
     zero = jnp.zeros((x.shape[0], size), x.dtype)
-
-    def step(state: State, x: Array) -> tuple[State, Array]:
-        h, c = state
-        new = _step(x, h, c, w_ih, w_hh, b, scale_ih, scale_hh, scale_c, bias_c, eps)
-        return new, new[0]
-
     start = (zero if h0 is None else h0, zero if c0 is None else c0)
-    y, (h, c) = recurrence(step, start, jnp.swapaxes(x, 0, 1), lengths, reverse)
-    return jnp.swapaxes(y, 0, 1), (h, c)
+    weights = (w_ih, w_hh, b, scale_ih, scale_hh, scale_c, bias_c)
+
+    def run(x: Array, start: State, weights: tuple[Array, ...], lengths: Array | None) -> tuple[Array, State]:
+        def step(state: State, x: Array) -> tuple[State, Array]:
+            h, c = state
+            new = _step(x, h, c, weights, eps)
+            return new, new[0]
+
+        y, state = recurrence(step, start, jnp.swapaxes(x, 0, 1), lengths, reverse)
+        return jnp.swapaxes(y, 0, 1), state
+
+    y, (h, c) = by_rows(run, x, start, weights, lengths)
+    return y, (h, c)
 
 
-def _step(
-    x: Array,
-    h: Array,
-    c: Array,
-    w_ih: Array,
-    w_hh: Array,
-    b: Array,
-    scale_ih: Array,
-    scale_hh: Array,
-    scale_c: Array,
-    bias_c: Array,
-    eps: float,
-) -> tuple[Array, Array]:
+def _step(x: Array, h: Array, c: Array, weights: tuple[Array, ...], eps: float) -> tuple[Array, Array]:
+    w_ih, w_hh, b, scale_ih, scale_hh, scale_c, bias_c = weights
     products = layer_norm(jnp.matmul(x, w_ih), scale_ih, eps=eps) + layer_norm(jnp.matmul(h, w_hh), scale_hh, eps=eps)
     i, f, g, o = jnp.split(products + b.reshape(1, -1), 4, -1)
     c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)

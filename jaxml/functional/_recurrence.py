@@ -11,6 +11,7 @@ from jax.core import Tracer
 from jaxtyping import Array
 
 from jaxml.functional._checks import check_equal
+from jaxml.functional._explicit import along
 
 State = tuple[Array, ...]
 Step = Callable[[State, Any], tuple[State, Array]]
@@ -35,6 +36,27 @@ def recurrence(step: Step, state: State, xs: Any, lengths: Array | None, reverse
     steps = jax.tree.leaves(xs)[0].shape[0]
     state, outputs = lax.scan(masked, state, (xs, within(lengths, steps)), reverse=reverse)
     return outputs, state
+
+
+def by_rows(f: Callable[..., Any], x: Array, *more: Any) -> Any:
+    """`f(x, *more)`, which may not close over arrays, of a batch that may be sharded; all results have it first."""
+    arrays, tree = jax.tree.flatten((x, *more))
+    return along(x, lambda *arrays: f(*jax.tree.unflatten(tree, arrays)), *varying_alike(arrays))
+
+
+def varying_alike(tree: Any) -> Any:
+    """Arrays each of which varies, in a `shard_map`, over all axes that one of them does: what a loop carries has to.
+
+    The derivative of one that did not vary is then summed over the axes.
+    """
+    axes = [jax.typeof(a).manual_axis_type.varying for a in jax.tree.leaves(tree)]
+    every = frozenset().union(*axes)
+
+    def cast(a: Any) -> Any:
+        missing = tuple(every - jax.typeof(a).manual_axis_type.varying)
+        return lax.pcast(a, missing, to="varying") if missing else a
+
+    return jax.tree.map(cast, tree) if every else tree
 
 
 def within(lengths: Array, steps: Any) -> Array:

@@ -13,6 +13,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
+from jaxml.functional._recurrence import varying_alike
+
 _BOTH_CORES = 2**23  # multiply-adds; XLA:CPU gives a smaller product inside of a loop one core
 
 
@@ -69,7 +71,7 @@ def _in_blocks(step: Any, state: Any, x: Array, w: Array, gates: int, each: Any,
         return lax.scan(one, carry, (times, _projections(x_of, w, gates), *each_of), reverse=reverse)[0]
 
     h = jax.tree.leaves(state)[0]
-    carry = jnp.zeros((batch, steps, h.shape[1]), h.dtype), state
+    carry = varying_alike((jnp.zeros((batch, steps, h.shape[1]), h.dtype), state))
     count, left = divmod(steps, size)
     rest = jnp.asarray(count * size, jnp.int32)
     if left and reverse:
@@ -82,8 +84,6 @@ def _in_blocks(step: Any, state: Any, x: Array, w: Array, gates: int, each: Any,
     return state, (jnp.swapaxes(outputs, 0, 1), ())
 
 
-def _projections(x: Array, w: Array, gates: int) -> tuple[Array, ...]:
+def _projections(x: Array, w: Array, gates: int) -> list[Array]:
     """`x w` of all steps, an array `(T, B, H)` for each gate."""
-    rows = x.reshape(-1, x.shape[-1])
-    shape = (*x.shape[:2], w.shape[1] // gates)
-    return tuple(jnp.matmul(rows, v).reshape(shape) for v in jnp.split(w, gates, 1))
+    return [jnp.matmul(x, v) for v in jnp.split(w, gates, 1)]

@@ -11,12 +11,12 @@ from jaxml.functional._dtypes import wide
 from jaxml.functional._recurrent_blocks import over_time
 from jaxml.functional._recurrent_cells import ACTIVATIONS
 from jaxml.functional._recurrent_gates import (
-    all_rows,
     back_in_time,
     biases,
     kept,
     of_mask,
     of_share,
+    over_rows,
     parted,
     seen,
     state_is_saved,
@@ -92,10 +92,9 @@ def _bwd(reverse: bool, activation: str, residuals: Any, cotangents: Any) -> Any
     dh, (d, d_shares) = back_in_time(step, wide(dh), (dy, inside, shares, new, h), reverse)
     h_before = transposed_before(y, h0, reverse) if h is None else transposed(seen(mask, h))
     d_mask = of_mask(mask, d, w_hh, h)
-    d = all_rows(d)
-    dx = jnp.matmul(d, w_ih.T).reshape(x.shape)
-    dw_ih, dw_hh = jnp.matmul(transposed(x), d), jnp.matmul(h_before, d)
-    return dx, dw_ih, dw_hh, wide(d).sum(0).astype(dtype), dh.astype(dtype), None, d_mask, d_shares
+    dx = jnp.matmul(d, w_ih.T)
+    dw_ih, dw_hh = over_rows(transposed(x), d), over_rows(h_before, d)
+    return dx, dw_ih, dw_hh, wide(d).sum((0, 1)).astype(dtype), dh.astype(dtype), None, d_mask, d_shares
 
 
 rnn_scan.defvjp(_fwd, _bwd)

@@ -50,18 +50,21 @@ def before(y: Array, start: Array, reverse: bool) -> Array:
 
 
 def transposed(a: Array) -> Array:
-    """The transpose of the rows of `a`, `(..., F)`, in memory: XLA folds any other into the product that reads it."""
-    return kept_call(lambda a: a.reshape(-1, a.shape[-1]).T)(a)
+    """The last axis first, in memory: XLA folds any other transpose into the product that reads it."""
+    return kept_call(lambda a: jnp.moveaxis(a, -1, 0))(a)
 
 
 def transposed_before(y: Array, start: Array, reverse: bool) -> Array:
-    """The transpose of `before(y, start, reverse)`, without that array."""
-    return kept_call(lambda y, start: all_rows(before(y, start, reverse)).T)(y, start)
+    """`transposed(before(y, start, reverse))`, without the inner array."""
+    return kept_call(lambda y, start: jnp.moveaxis(before(y, start, reverse), -1, 0))(y, start)
 
 
-def all_rows(a: Array) -> Array:
-    """`(T, B, F)` as `(T * B, F)`."""
-    return a.reshape(-1, a.shape[-1])
+def over_rows(a: Array, d: Array) -> Array:
+    """The product `(F, G)` of a transpose `(F, T, B)` and `(T, B, G)` over all rows of all steps.
+
+    T and B stay two axes: one of both could not be sharded along B, and every device would compute the whole batch.
+    """
+    return lax.dot_general(a, d, (((1, 2), (0, 1)), ((), ())))
 
 
 def seen(mask: Array | None, h: Array) -> Array:

@@ -10,13 +10,13 @@ from jaxtyping import Array
 from jaxml.functional._dtypes import wide
 from jaxml.functional._recurrent_blocks import over_time
 from jaxml.functional._recurrent_gates import (
-    all_rows,
     back_in_time,
     before,
     biases,
     kept,
     of_mask,
     of_share,
+    over_rows,
     parted,
     seen,
     sigmoid,
@@ -101,14 +101,13 @@ def _bwd(reverse: bool, residuals: Any, cotangents: Any) -> Any:
     xs = (dy, inside, shares, (r, z, n, n_h, h_before))
     dh, (d, d_n, d_shares) = back_in_time(step, wide(dh), xs, reverse)
     d_mask = of_mask(mask, d, w_hh, h_before)
-    d, d_n = all_rows(d), all_rows(d_n)
-    d_rz, two = d[:, : 2 * size], 2 * size
-    dx = (jnp.matmul(d_rz, w_ih[:, :two].T) + jnp.matmul(d_n, w_ih[:, two:].T)).reshape(x.shape)
+    d_rz, two = d[..., : 2 * size], 2 * size
+    dx = jnp.matmul(d_rz, w_ih[:, :two].T) + jnp.matmul(d_n, w_ih[:, two:].T)
     x_t = transposed(x)
-    dw_ih = jnp.concatenate([jnp.matmul(x_t, d_rz), jnp.matmul(x_t, d_n)], 1)
-    dw_hh = jnp.matmul(transposed(seen(mask, h_before)), d)
-    db = wide(d).sum(0).astype(dtype)
-    db_ih = jnp.concatenate([db[:two], wide(d_n).sum(0).astype(dtype)])
+    dw_ih = jnp.concatenate([over_rows(x_t, d_rz), over_rows(x_t, d_n)], 1)
+    dw_hh = over_rows(transposed(seen(mask, h_before)), d)
+    db = wide(d).sum((0, 1)).astype(dtype)
+    db_ih = jnp.concatenate([db[:two], wide(d_n).sum((0, 1)).astype(dtype)])
     return dx, dw_ih, dw_hh, db_ih, db, dh.astype(dtype), None, d_mask, d_shares
 
 

@@ -10,12 +10,12 @@ from jaxtyping import Array
 from jaxml.functional._dtypes import wide
 from jaxml.functional._recurrent_blocks import over_time
 from jaxml.functional._recurrent_gates import (
-    all_rows,
     back_in_time,
     biases,
     kept,
     of_mask,
     of_share,
+    over_rows,
     parted,
     seen,
     sigmoid,
@@ -110,10 +110,9 @@ def _bwd(reverse: bool, residuals: Any, cotangents: Any) -> Any:
     h = saved[5] if len(saved) > 5 else None
     h_before = transposed_before(y, h0, reverse) if h is None else transposed(seen(mask, h))
     d_mask = of_mask(mask, d, w_hh, h)
-    d = all_rows(d)
-    dx = jnp.matmul(d, w_ih.T).reshape(x.shape)
-    dw_ih, dw_hh = jnp.matmul(transposed(x), d), jnp.matmul(h_before, d)
-    return dx, dw_ih, dw_hh, wide(d).sum(0).astype(dtype), dh.astype(dtype), dc.astype(dtype), None, d_mask, d_shares
+    dx, db = jnp.matmul(d, w_ih.T), wide(d).sum((0, 1)).astype(dtype)
+    dw_ih, dw_hh = over_rows(transposed(x), d), over_rows(h_before, d)
+    return dx, dw_ih, dw_hh, db, dh.astype(dtype), dc.astype(dtype), None, d_mask, d_shares
 
 
 lstm_scan.defvjp(_fwd, _bwd)

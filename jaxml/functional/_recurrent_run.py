@@ -7,7 +7,7 @@ from jaxtyping import Array
 
 from jaxml.functional._checks import check_choice, check_positive
 from jaxml.functional._dtypes import wide
-from jaxml.functional._recurrence import State, Step, recurrence, within
+from jaxml.functional._recurrence import State, Step, by_rows, recurrence, within
 from jaxml.functional._recurrent_cells import (
     ACTIVATIONS,
     gru_cell,
@@ -43,7 +43,13 @@ def runner(kind: str, implementation: str | None, option: Any, checkpoint_every:
 
         return in_chunks(piece, checkpoint_every, x, (layer.zoneout_h, layer.zoneout_c), state, lengths, reverse)
 
-    return run
+    def sharded(layer: Layer, x: Array, state: State, lengths: Array | None, reverse: bool) -> tuple[Array, State]:
+        def one(x: Array, layer: Layer, state: State, lengths: Array | None) -> tuple[Array, State]:
+            return run(layer, x, state, lengths, reverse)
+
+        return by_rows(one, x, layer, state, lengths)
+
+    return sharded
 
 
 def run_layer(
