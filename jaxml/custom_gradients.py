@@ -174,7 +174,8 @@ KINKS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
 }
 
 
-# What stands in _activation_curves, and the members of a family of _losses_regression that have their own form.
+# What stands in _activation_curves and _standardize, and the members of a family of _losses_regression that have their
+# own form.
 CURVES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "exponential_unit": (
         lambda x: exponential_unit(x, 0.75, 2.0),
@@ -186,6 +187,8 @@ CURVES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "mish": (F.mish, lambda x: x * jnp.tanh(jax.nn.softplus(x))),
     "normal_cdf": (normal_cdf, jax.scipy.stats.norm.cdf),
     "gelu, exact": (normal_gate, lambda x: x * jax.scipy.stats.norm.cdf(x)),
+    "layer_norm": (F.layer_norm, partial(jax.nn.standardize, epsilon=1e-5)),
+    "rms_norm": (F.rms_norm, lambda x: x / jnp.sqrt(jnp.mean(x**2, -1, keepdims=True) + 1e-6)),
     "general_robust_loss at 1": (
         lambda x: F.general_robust_loss(x, jnp.zeros_like(x)),
         lambda x: jnp.mean(jnp.sqrt(x**2 + 1) - 1, -1),
@@ -248,7 +251,7 @@ CUSTOM_GRADIENTS: tuple[Gradient, ...] = (
     Gradient(name="finite float32", f=finite, reference=lambda x: x * 1, make_args=_normal((5, 3))),
     *(
         Gradient(name=f"{name} float32", f=f, reference=reference, make_args=_normal((5, 3)))
-        for name, (f, reference) in KINKS.items()
+        for name, (f, reference) in (KINKS | CURVES).items()
     ),
     Gradient(
         name="label_entropy float32",
@@ -267,10 +270,6 @@ CUSTOM_GRADIENTS: tuple[Gradient, ...] = (
             make_args=_normal((5, 3), (5, 3)),
         )
         for gamma in (0, 0.5, 2)
-    ),
-    *(
-        Gradient(name=f"{name} float32", f=f, reference=reference, make_args=_normal((5, 3)))
-        for name, (f, reference) in CURVES.items()
     ),
     Gradient(name="times float32", f=kinks.times, reference=lambda x, y: x * y, make_args=_normal((5, 3), (5, 3))),
     Gradient(

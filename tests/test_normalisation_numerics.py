@@ -84,6 +84,26 @@ def test_edges(name, dtype):
         assert not bad.any(), (what, bad.sum(), off[bad][:3], x[bad][:3], y[bad][:3], v[bad][:3])
 
 
+def batch_norm(x):
+    return F.batch_norm(x[:, None], jnp.zeros(1), jnp.ones(1), train=True)[0].reshape(x.shape)
+
+
+@pytest.mark.skipif(not J.EXACT, reason="no extended precision on this machine")
+@pytest.mark.parametrize("name", [*NORMS, "batch_norm"])
+def test_every_size(name, rng):
+    """Gradients keep both their terms for as long as the squares have a sum; where the mean is taken away and the
+    derivative is by hand, second derivatives too."""
+    fn, centre = NORMS.get(name, (batch_norm, True))
+    rows, w, u = (rng.standard_normal(s, np.float32) for s in ((6, 4), 4, 4))
+    sizes = np.array([1e-30, 1e-19, 1.0, 1e6, 1e16, 3e17], np.float32)[:, None]
+    got = jax.jit(jax.vmap(lambda x: orders(fn, x, *map(jnp.asarray, (w, u)))))(rows * sizes)
+    want = exact(*(a.astype(WIDE) for a in (rows * sizes, w, u)), centre)
+    checked = (6, 6, 5 if name not in ("rms_norm", "filter_response_norm", "batch_norm") else 4)
+    for y, v, n in zip(got, want, checked, strict=True):
+        largest = np.abs(v).max(-1, keepdims=True)
+        np.testing.assert_allclose((np.asarray(y) / largest)[:n], (v / largest)[:n], rtol=0, atol=4e-6)
+
+
 @pytest.mark.parametrize("name", ["global_response_norm", "local_response_norm"])
 def test_responses_at_the_ends(name):
     """Finite, the derivatives too, though the sum of squares is not; channels beyond the dtype share the response."""

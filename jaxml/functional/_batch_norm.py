@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 from jaxml.functional._channels import as_rows, per_channel
 from jaxml.functional._checks import check_equal, check_flags, check_float, number
 from jaxml.functional._dtypes import wide, wide_dtype
+from jaxml.functional._standardize import rsqrt
 
 
 def batch_norm(
@@ -109,7 +110,7 @@ def new_statistics(
 def normalised(rows: Array, mean: Array, var: Array, scale: Array, bias: Array, eps: float) -> Array:
     """`(rows - mean) / sqrt(var + eps) * scale + bias` in the rows' dtype."""
     # One multiply and one add an element: the channel-sized part is folded first.
-    factor = scale * lax.rsqrt(var + eps)
+    factor = scale * rsqrt(var + eps)
     return (wide(rows) * per_channel(factor, 2) + per_channel(bias - mean * factor, 2)).astype(rows.dtype)
 
 

@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
@@ -24,13 +26,30 @@ def standardized(x: Array, axes: Sequence[int], eps: float, groups: int | None =
     1/65,536, with which differences and sums stay within the dtype. A spread that has no square all the same gives 0:
     to look for the largest entry would cost a pass over memory.
     """
-    options = {"axes": tuple(axes), "eps": eps, "groups": groups}
+    return _standardized(x, tuple(axes), eps, groups)[0]
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(1, 2, 3))
+def _standardized(x: Array, axes: tuple[int, ...], eps: float, groups: int | None) -> tuple[Array, Array]:
+    """`y`, and `r = 1 / sqrt(var + eps)`; both are 0 where the variance is infinite, and so are their derivatives."""
+    options = {"axes": axes, "eps": eps, "groups": groups}
     if x.size < LARGE:
         moments = _careful_moments(x, **options)
     else:
-        moments = guarded(_plain_moments, _careful_moments, x, finish=_from_zero, shared=True, **options)
+        moments = guarded(_plain_moments, _careful_moments, x, finish=_from_zero, **options)
     unit, origin, centre, inverse = moments
-    return (x * unit - origin - centre) * inverse
+    return (x * unit - origin - centre) * inverse, inverse * unit
+
+
+@_standardized.defjvp
+def _standardized_jvp(
+    axes: tuple[int, ...], eps: float, groups: int | None, primals: tuple[Array], tangents: tuple[Array]
+) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    """`dy = (dx - mean(dx) - y mean(y dx)) r`. Autodiff multiplies by `r^3`, which is 0 for a deviation beyond 1e12."""
+    (dx,) = tangents
+    y, r = _standardized(*primals, axes, eps, groups)
+    along = _mean(y * dx, axes, groups)
+    return (y, r), (dx * r - _mean(dx, axes, groups) * r - y * (r * along), -r * (r * along))
 
 
 def _plain_moments(x: Array, *, axes: tuple[int, ...], eps: float, groups: int | None) -> tuple[Array, Array]:
@@ -51,11 +70,10 @@ def _careful_moments(x: Array, *, axes: tuple[int, ...], eps: float, groups: int
     width = 1 if groups is None else x.shape[-1] // groups
     count = width * math.prod(x.shape[i] for i in axes)
     small = 2.0 ** -min(count.bit_length() + 2, 16)
-    first = lax.stop_gradient(x[tuple(slice(0, 1) if i in axes else slice(None) for i in range(x.ndim))])
+    first = x[tuple(slice(0, 1) if i in axes else slice(None) for i in range(x.ndim))]
     first = first if width == 1 else jnp.repeat(first[..., ::width], width, axis=-1)
     shifted = x * small - first * small
     mean = _mean(shifted, axes, groups)
-    # Of infinity it is 0, with derivative 0. `inverse_root` would say so too, but cost XLA:CPU one more array.
     inverse = lax.rsqrt(_mean(jnp.square(shifted - mean), axes, groups) + eps * small**2)
     return jnp.full((), small, x.dtype), first * small, mean, inverse
 
@@ -70,10 +88,22 @@ def _mean(a: Array, axes: tuple[int, ...], groups: int | None) -> Array:
     return jnp.broadcast_to(grouped.mean(-1, keepdims=True), grouped.shape).reshape(a.shape)
 
 
+@jax.custom_jvp
+def rsqrt(x: Array) -> Array:
+    """`1 / sqrt(x)`, whose derivative does not compute `r / x`: that is 0 for an x beyond 1e25."""
+    return lax.rsqrt(x)
+
+
+@rsqrt.defjvp
+def _rsqrt_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    r = rsqrt(*primals)
+    return r, tangents[0] / primals[0] * (-0.5 * r)
+
+
 def inverse_root(square: Array, eps: float) -> Array:
     """`1 / sqrt(square + eps)`; 0, with derivative 0, where a sum of squares is beyond the dtype."""
     beyond = square == jnp.inf
-    return jnp.where(beyond, 0, lax.rsqrt(jnp.where(beyond, 1, square) + eps))
+    return jnp.where(beyond, 0, rsqrt(jnp.where(beyond, 1, square) + eps))
 
 
 def scaled(y: Array, scale: Array | None, bias: Array | None, like: Array) -> Array:
