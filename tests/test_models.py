@@ -252,6 +252,12 @@ def test_options():
     [
         ("mobilnet", {}, r"^models: name must be one of 'linear'.*got 'mobilnet'; did you mean 'mobilenet_v"),
         ("cnn_seperable", {}, r"^models: name must be one of .*did you mean 'cnn_separable'"),
+        ("resnet18", {"depths": (1, 1)}, r"^models: resnet18: depths is fixed at \(2, 2, 2, 2\) by the name; another"),
+        (
+            "mobilenet_v2_035",
+            {"width_multiplier": 0.3},
+            r"goes into MobileNetV2\(MobileNetV2Config\(\.\.\., width",
+        ),
         ("cnn", {"width": 3}, r"^models: cnn: option must be one of .*did you mean 'widths'"),
         ("cnn", {"strides": (1,)}, r"^CNN: the number of strides must be 4, got 1"),
         ("cnn", {"widths": (), "strides": ()}, r"^CNN: the number of widths must be positive"),

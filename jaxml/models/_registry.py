@@ -106,8 +106,9 @@ def create(
 
     `model.preprocessing` is what its images need, None where no published weights are known.
 
-    Errors: `ValueError` for an unknown name or option, with the near ones. Weights that cannot be had or do not fit are
-    an error, as in `load_weights` (ConnectionError for the hub), and never replaced by random ones.
+    Errors: `ValueError` for an unknown name or option, with the near ones, and for an option that the name fixes
+    (`depths` of `"resnet18"`). Weights that cannot be had or do not fit are an error, as in `load_weights`
+    (ConnectionError for the hub), and never replaced by random ones.
 
     >>> import jax.numpy as jnp; from flax import nnx; from jaxml import models
     >>> model = models.create("cnn_separable", rngs=nnx.Rngs(0), num_classes=10, in_channels=1)
@@ -175,7 +176,17 @@ def _count(model: type, config: Any) -> int:
 def _configure(name: str, options: dict[str, Any]) -> tuple[type, Any]:
     check_choice("models", "name", name, names())
     model, make = MODELS[name]
-    known = [field.name for field in fields(make())]
+    published = make()
+    known = [field.name for field in fields(published)]
     for option in options:
         check_choice(f"models: {name}", "option", option, known)
-    return model, make(**options)
+    try:
+        return model, make(**options)
+    except TypeError as error:
+        fixed = [option for option in options if f"multiple values for keyword argument '{option}'" in str(error)]
+        if not fixed:
+            raise
+        raise ValueError(
+            f"models: {name}: {fixed[0]} is fixed at {getattr(published, fixed[0])!r} by the name; another goes into "
+            f"{model.__name__}({type(published).__name__}(..., {fixed[0]}={options[fixed[0]]!r}), rngs=rngs)"
+        ) from None
