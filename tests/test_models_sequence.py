@@ -106,6 +106,14 @@ def test_padding_index_is_a_length(name, rng):
     assert np.isfinite(got).all()
 
 
+@pytest.mark.parametrize("name", ["classifier", "classifier mean", "classifier max"])
+def test_a_sequence_of_no_step_is_one_of_length_0(name):
+    """Its vector is zero, whatever makes one of the steps."""
+    model = create(name)
+    want = np.broadcast_to(model.head.b[...], (2, model.config.num_classes))
+    np.testing.assert_array_equal(model(jnp.zeros((2, 0), jnp.int32)), want)
+
+
 def test_names_are_for_counting():
     """Every recurrent model is counted by its name: T times a step, however long it is."""
     for name in models.names()[models.names().index("sequence_classifier") :]:
@@ -137,7 +145,7 @@ def test_exported(name, tmp_path, rng):
 @pytest.mark.parametrize("name", SMALL | SEQ2SEQ)
 def test_exported_for_any_length(name):
     rows, steps = jax.export.symbolic_shape("B, T")
-    model, numbers = create(name), name == "forecaster"
+    model, numbers = create(name, checkpoint_every=2), name == "forecaster"
     x = jax.ShapeDtypeStruct((rows, steps, 2) if numbers else (rows, steps), jnp.float32 if numbers else jnp.int32)
     (out,) = jax.export.export(jax.jit(model))(x).out_avals
     assert out.shape[0] == rows and (out.shape[1] == steps or name not in ("tagger", "language model"))

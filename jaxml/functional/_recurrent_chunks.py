@@ -20,10 +20,11 @@ def in_chunks(
 ) -> tuple[Array, State]:
     """`run(x, shares, state, lengths, reverse)`, keeping only the states of every `every`th step for the backward pass.
 
-    Within a piece everything is kept while that piece is differentiated: memory for `T / every + every` steps.
+    Within a piece everything is kept while that piece is differentiated: memory for `T / every + every` steps. A number
+    of steps that is a symbol, of a program exported for any, is one piece.
     """
     batch, steps, _ = x.shape
-    count = -(-steps // every)
+    count = -(-steps // every) if isinstance(steps, int) else 1
     if count <= 1:
         return jax.checkpoint(run, static_argnums=4)(x, shares, state, lengths, reverse)
     filled = count * every - steps

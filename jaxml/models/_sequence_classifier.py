@@ -86,6 +86,6 @@ class SequenceClassifier(nnx.Module):
                 # The outputs are zero past the end; an empty row has the mean 0.
                 pooled = y.sum(1) / jnp.maximum(within.sum(1), 1).astype(y.dtype)
             else:
-                lowest = jnp.where(within, y, jnp.finfo(y.dtype).min).max(1)
-                pooled = jnp.where(within.any(1), lowest, 0)
+                lowest = jnp.finfo(y.dtype).min
+                pooled = jnp.where(within.any(1), jnp.where(within, y, lowest).max(1, initial=lowest), 0)
         return self.head(self.dropout(pooled, train=train), train=train)

@@ -21,9 +21,10 @@ CELLS: dict[str, Any] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 class RecurrentOptions:
     """What the configurations of recurrent models share, of `nn.RNN`, `nn.LSTM` and `nn.GRU`.
 
-    `dropout` is that between layers, with `variational` the same at every step; `recurrent_dropout` is that of h on its
-    way to the next step, and `zoneout` the share of the state that stays as it was. `peepholes` are an LSTM's. With
-    `checkpoint_every` k the backward pass keeps the states of every kth step alone: long sequences in less memory.
+    `dropout` is that between layers, with `variational` the same at every step there, and before the layers to the
+    results; `recurrent_dropout` is that of h on its way to the next step, and `zoneout` the share of the state that
+    stays as it was. `peepholes` are an LSTM's. With `checkpoint_every` k the backward pass keeps the states of every
+    kth step alone: long sequences in less memory.
     """
 
     dropout: float = 0.0
