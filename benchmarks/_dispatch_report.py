@@ -78,7 +78,9 @@ def _compile_table(rows: list[Row]) -> Table:
             for who in (OURS, STOCK):
                 figures = [seconds(row.median(f"{step} {what}.{who}")) for step in ("trace", "compile")]
                 cells.append([f"{row.facts['network']}, {what}: {who}", *figures])
-    caption = "stock: the same network of flax.nnx layers. trace: with lowering. Once each, with JAX's caches emptied."
+    samples = next(iter(rows[0].times.values())).samples
+    often = "Once each" if samples == 1 else f"Medians of {samples} in turn"
+    caption = f"stock: the same network of flax.nnx layers. trace: with lowering. {often}, with JAX's caches emptied."
     return Table("Compile time", ("program", "trace s", "compile s"), cells, caption)
 
 

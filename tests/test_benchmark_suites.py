@@ -229,7 +229,7 @@ def test_optimizers_measures_tells_and_draws(tmp_path):
 @pytest.mark.loose_promotion  # nnx.Optimizer
 @pytest.mark.slow
 def test_dispatch_times_three_ways_to_the_same_result(tmp_path, monkeypatch):
-    narrow = ("cnn", {"widths": (4, 8), "strides": (1, 2)}, (8, 8, 1))
+    narrow = ("cnn", {"widths": (4, 8), "strides": (1, 2)}, (2, 8, 8, 1))
     monkeypatch.setitem(_dispatch_compile.NETWORKS, "cnn", narrow)
     loaded = through_json(measured(_dispatch.SUITE), tmp_path / "r.json")
     forward, step, imports, compiled, counted = loaded.rows
