@@ -28,13 +28,13 @@ class PPOConfig:
 
     num_envs: int = 32
     rollout_steps: int = 64
-    total_steps: int = 204_800
+    total_steps: int = 512_000
     epochs: int = 4
     minibatches: int = 4
     learning_rate: float = 2.5e-3
     anneal: bool = True
-    gamma: float = 0.99
-    trace_decay: float = 0.95
+    gamma: float = 0.98
+    trace_decay: float = 0.8
     clip: float = 0.2
     normalize_advantages: bool = True
     value_coefficient: float = 0.5
@@ -58,11 +58,11 @@ class A2CConfig:
 
     num_envs: int = 64
     rollout_steps: int = 16
-    total_steps: int = 1_024_000
+    total_steps: int = 2_048_000
     learning_rate: float = 2e-3
     anneal: bool = True
-    gamma: float = 0.99
-    trace_decay: float = 0.95
+    gamma: float = 0.98
+    trace_decay: float = 0.8
     normalize_advantages: bool = True
     value_coefficient: float = 0.5
     entropy_coefficient: float = 0.01

@@ -19,13 +19,17 @@ from jaxml.rl._rollout import Actor, Window, init_actor_critic, log_probability,
 
 @dataclass(frozen=True)
 class ReinforceConfig:
-    """The options of `reinforce`: in each update `num_envs` episodes, cut off after `episode_steps` steps."""
+    """The options of `reinforce`: in each update `num_envs` episodes, cut off after `episode_steps` steps.
+
+    The learning rate falls linearly to zero where `anneal`.
+    """
 
     num_envs: int = 16
     episode_steps: int = 500
     total_steps: int = 1_200_000
     learning_rate: float = 3e-3
-    gamma: float = 0.99
+    anneal: bool = True
+    gamma: float = 0.98
     value_coefficient: float = 0.5
     max_grad_norm: float = 0.5
     hidden: tuple[int, ...] = (64, 64)
@@ -83,7 +87,9 @@ def _reinforce(
     key_init, key_updates = jax.random.split(key)
     actions = environment.num_actions("reinforce", env, env_params)
     params = init_actor_critic(key_init, inputs, config.hidden, actions)
-    tx = optax.chain(optax.clip_by_global_norm(config.max_grad_norm), optim.adam(config.learning_rate))
+    updates = config.total_steps // (config.num_envs * config.episode_steps)
+    rate = optax.linear_schedule(config.learning_rate, 0.0 if config.anneal else config.learning_rate, updates)
+    tx = optax.chain(optax.clip_by_global_norm(config.max_grad_norm), optim.adam(rate))
 
     def loss(params: Params, window: Window, returns: jax.Array, lives: jax.Array) -> jax.Array:
         values = actor.value(params, window.observation)
@@ -114,8 +120,6 @@ def _reinforce(
         score = jnp.where(lives, window.reward, 0).sum(0).mean()
         return (optax.apply_updates(params, changes), moments), score
 
-    each = config.num_envs * config.episode_steps
-    updates = config.total_steps // each
     (params, _), returns = jax.lax.scan(update, (params, tx.init(params)), jax.random.split(key_updates, updates))
-    steps = each * jnp.arange(1, updates + 1, dtype=jnp.int32)
+    steps = config.num_envs * config.episode_steps * jnp.arange(1, updates + 1, dtype=jnp.int32)
     return Result(params, returns, steps, "policy", config.activation, states)
