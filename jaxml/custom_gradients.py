@@ -274,7 +274,7 @@ CUSTOM_GRADIENTS: tuple[Gradient, ...] = (
     Gradient(name="times float32", f=kinks.times, reference=lambda x, y: x * y, make_args=_normal((5, 3), (5, 3))),
     Gradient(
         name="scaled_norm float32",
-        f=lambda x: scaled_norm(same, -1, x)[1],
+        f=lambda x: scaled_norm(same, -1, 1e-8, x)[1],
         reference=lambda x: _length(x)[..., None],
         make_args=_normal((5, 3)),
     ),

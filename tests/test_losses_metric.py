@@ -99,6 +99,29 @@ def test_distance_of_any_size(order, size):
     np.testing.assert_allclose(curved, second[:, 1] + second[:, 2], rtol=2e-5)
 
 
+@pytest.mark.parametrize(
+    ("fn", "least"),
+    [
+        (lambda x: F.normalize(x, eps=1e-37)[1], 1e-30),
+        (lambda x: F.cosine_similarity(x, x[::-1] + x / 2, eps=1e-37), 1e-30),
+        (lambda x: F.pairwise_distance(x[:4], x[1:], eps=0.0), 2e-19),
+    ],
+    ids=["normalize", "cosine_similarity", "pairwise_distance"],
+)
+def test_vectors_near_zero(fn, least, rng):
+    """Squares that are 0, or have few digits: value, gradient and Hessian-vector product are those of float64."""
+    rows = (rng.standard_normal(5) * np.geomspace(least, 1, 7)[:, None]).astype(np.float32)
+
+    def orders(x):
+        return fn(x), *jax.jvp(jax.grad(fn), (x,), (x[::-1],))
+
+    with jax.enable_x64(True):
+        got, want = (jax.jit(jax.vmap(orders))(jnp.asarray(rows, dtype)) for dtype in ("float32", "float64"))
+    for y, v in zip(got, want, strict=True):
+        largest = np.abs(v).reshape(7, -1).max(-1).reshape(-1, *(1,) * (v.ndim - 1))
+        np.testing.assert_allclose(doubles(y) / largest, doubles(v) / largest, atol=4e-6)
+
+
 def test_distances_of_far_rows_have_exact_derivatives(rng):
     """Differences beyond float32, distances that are not: the unit vectors of float64."""
     a, b = ((rng.uniform(-3e38, 3e38, (n, 7))).astype(np.float32) for n in (5, 6))

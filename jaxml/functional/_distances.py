@@ -18,7 +18,7 @@ from jaxml.functional._explicit import along
 from jaxml.functional._guarded import guarded
 from jaxml.functional._per_example import check_same_shape, rounded
 from jaxml.functional._softmax import finite
-from jaxml.functional._vector_norm import scaled_norm, vector_norm
+from jaxml.functional._vector_norm import scaled_norm, squares_told, vector_norm
 
 # Distances at the end of a dtype have an inverse below its least normal number: it is kept times this.
 FAR = 2.0**20
@@ -74,7 +74,8 @@ def pairwise_distance(
     """Distance of each vector to its partner, `‖x1 - x2 + eps‖` along the last axis; `(..., D)` to `(...)`.
 
     The norm is that of `order`, from 0 (entries that are not 0) to infinity; `eps` is added to every entry, as PyTorch
-    does, and may be 0: where the difference is 0 the derivative is 0 for every order, not NaN.
+    does, and may be 0: where the difference is 0 the derivative is 0 for every order, not NaN. At order 2 entries whose
+    squares are 0 count as 0, in float32 those below 1e-19.
 
     Raises:
         TypeError: arrays that are not floating point, or mixed dtypes.
@@ -86,7 +87,7 @@ def pairwise_distance(
     name = "pairwise_distance"
     check_vectors(name, x1=x1, x2=x2)
     check_norm(name, order, eps)
-    return rounded(distance(wide(x1), wide(x2), static(order), static(eps)), x1)
+    return rounded(distance(wide(x1), wide(x2), static(order), static(eps), floor=static(eps)), x1)
 
 
 def cdist(x1: Float[Array, "*batch P D"], x2: Float[Array, "*batch R D"], *, order: float = 2.0) -> Float[Array, "..."]:
@@ -94,7 +95,8 @@ def cdist(x1: Float[Array, "*batch P D"], x2: Float[Array, "*batch R D"], *, ord
 
     The norm is that of `order`, from 0 to infinity. Differences are taken before they are squared, so that near rows
     have an exact distance: PyTorch's result without its matrix product, `‖a‖² + ‖b‖² - 2 a·b`, which cancels. The
-    derivative is 0 where rows are equal. Costs P R D MACs and no memory for the differences.
+    derivative is 0 where rows are equal, and at order 2 where they differ by less than the root of the dtype's smallest
+    number, 1e-19 in float32. Costs P R D MACs and no memory for the differences.
 
     Raises:
         TypeError: arrays that are not floating point, or mixed dtypes.
@@ -138,8 +140,8 @@ def _cosine(x1: Array, x2: Array, axis: int, eps: float, smooth: bool) -> Array:
     return guarded(_products, _scaled_cosine, x1, x2, finish=_plain_cosine, axis=axis, eps=eps, smooth=smooth)
 
 
-def _products(x1: Array, x2: Array, *, axis: int, **_: float) -> list[Array]:
-    return [jnp.sum(a * b, axis, keepdims=True) for a, b in ((x1, x2), (x1, x1), (x2, x2))]
+def _products(x1: Array, x2: Array, *, axis: int, eps: float, **_: float) -> list[Array]:
+    return [jnp.sum(x1 * x2, axis, keepdims=True), *(squares_told(x, axis=axis, floor=eps) for x in (x1, x2))]
 
 
 def _plain_cosine(products: list[Array], *_: Array, axis: int, eps: float, smooth: bool) -> Array:
@@ -151,7 +153,7 @@ def _plain_cosine(products: list[Array], *_: Array, axis: int, eps: float, smoot
 
 
 def _scaled_cosine(x1: Array, x2: Array, *, axis: int, eps: float, smooth: bool) -> Array:
-    (r1, n1), (r2, n2) = (scaled_norm(same, axis, x) for x in (x1, x2))
+    (r1, n1), (r2, n2) = (scaled_norm(same, axis, eps, x) for x in (x1, x2))
     y = jnp.sum(finite(x1) * r1 * (finite(x2) * r2), axis, keepdims=True)
     return y / _floored(n1, eps * r1, smooth) / _floored(n2, eps * r2, smooth)
 
@@ -159,7 +161,7 @@ def _scaled_cosine(x1: Array, x2: Array, *, axis: int, eps: float, smooth: bool)
 @_cosine.defjvp
 def _cosine_jvp(axis: int, eps: float, smooth: bool, primals: tuple[Array, Array], tangents: tuple[Array, Array]):
     y = _cosine(*primals, axis, eps, smooth)
-    scales, norms = zip(*(scaled_norm(same, axis, x) for x in primals), strict=True)
+    scales, norms = zip(*(scaled_norm(same, axis, eps, x) for x in primals), strict=True)
     factors = [1 / _floored(norm, eps * r, smooth) for r, norm in zip(scales, norms, strict=True)]
     units = [finite(x) * r * factor for x, r, factor in zip(primals, scales, factors, strict=True)]
     dy = jnp.zeros_like(y)
@@ -184,9 +186,9 @@ def shifted_difference(eps: float) -> Callable[[Array, Array], Array]:
     return (lambda x1, x2: x1 - x2 + eps) if eps else (lambda x1, x2: x1 - x2)
 
 
-def distance(x1: Array, x2: Array, order: float, eps: float) -> Array:
-    """`pairwise_distance` of arrays that are checked and wide."""
-    return jnp.squeeze(vector_norm(order, -1, x1, x2, combine=shifted_difference(eps)), -1)
+def distance(x1: Array, x2: Array, order: float, eps: float, floor: float = math.inf) -> Array:
+    """`pairwise_distance` of arrays that are checked and wide; below `floor`, at order 2, it may be 0."""
+    return jnp.squeeze(vector_norm(order, -1, x1, x2, combine=shifted_difference(eps), floor=floor), -1)
 
 
 def check_vectors(name: str, **arrays: Array) -> None:
@@ -206,14 +208,14 @@ def unit(x: Array, axis: int, order: float, eps: float) -> Array:
     # Scaled with its norm: that of two entries at the end of the dtype is beyond it, their direction is not.
     if order == 2:
         return _unit(x, axis, eps)
-    r, _ = scaled_norm(same, axis, x)
+    r, _ = scaled_norm(same, axis, math.inf, x)
     x = finite(x) * r
     norm = vector_norm(order, axis, x)
     return x / jnp.where(norm >= eps * r, norm, eps * r)
 
 
-def _square_sum(x: Array, *, axis: int, **_: float) -> Array:
-    return jnp.sum(jnp.square(x), axis, keepdims=True)
+def _squares(x: Array, *, axis: int, eps: float) -> Array:
+    return squares_told(x, axis=axis, floor=eps)
 
 
 def _divided(square: Array, x: Array, *, eps: float, **_: float) -> Array:
@@ -221,19 +223,19 @@ def _divided(square: Array, x: Array, *, eps: float, **_: float) -> Array:
 
 
 def _scaled_unit(x: Array, *, axis: int, eps: float) -> Array:
-    r, norm = scaled_norm(same, axis, x)
+    r, norm = scaled_norm(same, axis, eps, x)
     return finite(x) * r * (1 / jnp.maximum(norm, eps * r))
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(1, 2))
 def _unit(x: Array, axis: int, eps: float) -> Array:
-    return guarded(_square_sum, _scaled_unit, x, finish=_divided, axis=axis, eps=eps)
+    return guarded(_squares, _scaled_unit, x, finish=_divided, axis=axis, eps=eps)
 
 
 @_unit.defjvp
 def _unit_jvp(axis: int, eps: float, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     y = _unit(*primals, axis, eps)
-    r, norm = scaled_norm(same, axis, *primals)
+    r, norm = scaled_norm(same, axis, eps, *primals)
     dx = tangents[0] * (r / jnp.maximum(norm, eps * r))
     # Along the vector itself nothing changes, but below eps, where the norm has no part in it.
     return y, dx - y * jnp.where(norm >= eps * r, jnp.sum(y * dx, axis, keepdims=True), 0)
@@ -278,7 +280,8 @@ def _plain_distances(_: list[Array], x1: Array, x2: Array) -> tuple[Array, Array
 
 def _careful_distances(x1: Array, x2: Array) -> tuple[Array, Array]:
     # Halves, whose differences are not beyond the dtype.
-    r, norm = (jnp.squeeze(v, -1) for v in scaled_norm(_pairs, -1, finite(wide(x1)) / 2, finite(wide(x2)) / 2))
+    halves = (finite(wide(x)) / 2 for x in (x1, x2))
+    r, norm = (jnp.squeeze(v, -1) for v in scaled_norm(_pairs, -1, math.inf, *halves))
     none = norm == 0
     return rounded(2 * (norm / r), x1), jnp.where(none, 0, FAR / 2 * r / jnp.where(none, 1, norm))
 

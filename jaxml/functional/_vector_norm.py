@@ -22,55 +22,71 @@ def _whole(x: Array) -> Array:
     return x
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(0, 1))
-@partial(jax.jit, static_argnums=(0, 1))  # outside of `jax.jit` each call would else compile its branches anew
-def scaled_norm(combine: Callable[..., Array], axis: int, *arrays: Array) -> tuple[Array, Array]:
+@partial(jax.custom_jvp, nondiff_argnums=(0, 1, 2))
+@partial(jax.jit, static_argnums=(0, 1, 2))  # outside of `jax.jit` each call would else compile its branches anew
+def scaled_norm(combine: Callable[..., Array], axis: int, floor: float, *arrays: Array) -> tuple[Array, Array]:
     """`r` and `‖x r‖` for `x = combine(*arrays)`, along `axis`, which stays with size 1; `r` is 1 or a power of two.
 
-    `combine` is given the arrays again where they must be scaled, so that x itself is never written.
+    `combine` is given the arrays again where they must be scaled, so that x itself is never written. A norm below
+    `floor`, which the caller takes in its place, may come out as 0.
     """
+    squares = partial(squares_told, combine=combine, axis=axis)
 
     def usual(total: Array, *arrays: Array) -> tuple[Array, Array]:
         return jnp.ones_like(total), jnp.sqrt(total)
 
     def careful(*arrays: Array) -> tuple[Array, Array]:
-        total = _squares(*arrays, combine=combine, axis=axis)
-        r = jnp.where(total < _limit(total), 1, _small(total)).astype(total.dtype)
+        told, plain = (squares(*arrays, floor=f) for f in (floor, math.inf))
+        r = jnp.where(told < _limit(told), 1, jnp.where(plain < 1, 1 / _small(told), _small(told))).astype(told.dtype)
         return r, jnp.sqrt(_sum(jnp.square(finite(combine(*arrays)) * r), axis))
 
-    return unless_infinite(partial(_squares, combine=combine, axis=axis), careful, usual, *arrays)
+    return unless_infinite(partial(squares, floor=floor), careful, usual, *arrays)
 
 
 @scaled_norm.defjvp
-def _scaled_norm_jvp(combine, axis, arrays, tangents):
-    r, norm = scaled_norm(combine, axis, *arrays)
+def _scaled_norm_jvp(combine, axis, floor, arrays, tangents):
+    r, norm = scaled_norm(combine, axis, floor, *arrays)
     x, dx = jax.jvp(combine, arrays, tangents)
     none = norm == 0
     unit = finite(x) * r * jnp.where(none, 0, 1 / jnp.where(none, 1, norm))
     return (r, norm), (jnp.zeros_like(r), _sum(unit * dx, axis) * r)
 
 
-def _squares(*arrays: Array, combine: Callable[..., Array], axis: int) -> Array:
-    return _sum(jnp.square(combine(*arrays)), axis)
+def squares_told(*arrays: Array, combine: Callable[..., Array] = _whole, axis: int, floor: float, **_: float) -> Array:
+    """`Σ x²`; infinite where squares of a norm above `floor` may have been 0, or rounded off, for being so small.
+
+    In float32 that is a norm below 1e-12: with a `floor` above it there is nothing to look for. At a `floor` of 0 a sum
+    of 0 is let be, although squares of entries below 1e-19 have it: equal vectors are common, and would pay for them.
+    """
+    total = _sum(jnp.square(combine(*arrays)), axis)
+    info = jnp.finfo(total.dtype)
+    least = float(info.tiny) / float(info.eps) ** 2
+    if floor**2 >= least:
+        return total
+    small = total < least if floor else (total < least) & (total > 0)
+    return jnp.where(small, math.inf, total)
 
 
-def _plain_norm(*arrays: Array, combine: Callable[..., Array], axis: int) -> Array:
-    return jnp.sqrt(_squares(*arrays, combine=combine, axis=axis))
+def _plain_norm(*arrays: Array, combine: Callable[..., Array], axis: int, floor: float) -> Array:
+    return jnp.sqrt(squares_told(*arrays, combine=combine, axis=axis, floor=floor))
 
 
-def _unscaled(*arrays: Array, combine: Callable[..., Array], axis: int) -> Array:
-    r, norm = scaled_norm(combine, axis, *arrays)
+def _unscaled(*arrays: Array, combine: Callable[..., Array], axis: int, floor: float) -> Array:
+    r, norm = scaled_norm(combine, axis, floor, *arrays)
     return norm / jax.lax.stop_gradient(r)  # a tangent of 0 times the inverse square of r would be NaN
 
 
-def vector_norm(order: float, axis: int, *arrays: Array, combine: Callable[..., Array] = _whole) -> Array:
+def vector_norm(
+    order: float, axis: int, *arrays: Array, combine: Callable[..., Array] = _whole, floor: float = 0
+) -> Array:
     """`(Σ |x_i|^order)^(1/order)` of `x = combine(*arrays)` along `axis`, which stays with size 1.
 
     At `order` infinity several largest entries share the derivative; at `order` 0 the entries that are not 0 are
-    counted, without one. Entries that are 0 pass none below order 1 either, where the limit is infinite.
+    counted, without one. Entries that are 0 pass none below order 1 either, where the limit is infinite. At order 2 a
+    norm below `floor` may come out as 0.
     """
     if order == 2:
-        return guarded(_plain_norm, _unscaled, *arrays, combine=combine, axis=axis)
+        return guarded(_plain_norm, _unscaled, *arrays, combine=combine, axis=axis, floor=floor)
     x = finite(combine(*arrays))
     if order == 0:
         return _sum((x != 0).astype(x.dtype), axis)
