@@ -122,6 +122,14 @@ def test_vectors_near_zero(fn, least, rng):
         np.testing.assert_allclose(doubles(y) / largest, doubles(v) / largest, atol=4e-6)
 
 
+def test_distance_whose_squares_are_partly_0():
+    x = jnp.array([1.5e-19, 9e-20, 9e-20, 9e-20])
+    norm, slope = jax.value_and_grad(lambda x: F.pairwise_distance(x, jnp.zeros_like(x), eps=0.0))(x)
+    length = np.linalg.norm(doubles(x))
+    np.testing.assert_allclose(doubles(norm) / length, 1, rtol=1e-6)
+    np.testing.assert_allclose(slope, doubles(x) / length, rtol=1e-6)
+
+
 def test_distances_of_far_rows_have_exact_derivatives(rng):
     """Differences beyond float32, distances that are not: the unit vectors of float64."""
     a, b = ((rng.uniform(-3e38, 3e38, (n, 7))).astype(np.float32) for n in (5, 6))
