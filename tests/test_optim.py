@@ -352,6 +352,9 @@ def test_bad_options(call, message):
     [
         (optim.adam, {"learning_rate": "0.1"}, "adam: learning_rate must be a number, got str"),
         (optim.momentum, {"learning_rate": None}, "momentum: learning_rate must be a number, got NoneType"),
+        (optim.adam, {"learning_rate": True}, "adam: learning_rate must be a number, got True"),
+        (optim.sgd, {"momentum": np.bool_(True)}, "sgd: momentum must be a number, got True"),
+        (optim.adam, {"b1": jnp.bool_(False)}, "adam: b1 must be a number, got False"),
         (optim.rmsprop, {"decay": "x"}, "rmsprop: decay must be a number, got str"),
         (optim.adam, {"eps": "x"}, "adam: eps must be a number, got str"),
         (optim.adagrad, {"initial_accumulator": "x"}, "adagrad: initial_accumulator must be a number, got str"),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from numbers import Real
 from typing import Any
 
+import numpy as np
 from jax import Array
 
 Number = float | int | Array
@@ -30,7 +31,12 @@ def check_style(function: str, style: str, styles: tuple[str, ...] = STYLES) -> 
 
 
 def check_number(function: str, name: str, value: Any) -> None:
-    """A Python number or an array: a string or `None` would otherwise fail far from here, in the first update."""
+    """A Python number or an array: a string or `None` would otherwise fail far from here, in the first update.
+
+    A flag is none: `adam(True)` would learn at a rate of 1.
+    """
+    if isinstance(value, bool) or getattr(value, "dtype", None) == np.bool_:
+        raise TypeError(f"{function}: {name} must be a number, got {value}")
     if not isinstance(value, Real) and not hasattr(value, "dtype"):
         raise TypeError(f"{function}: {name} must be a number, got {type(value).__name__}")
 
