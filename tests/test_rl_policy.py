@@ -8,7 +8,9 @@ import pytest
 from jaxml import rl
 
 gymnax = pytest.importorskip("gymnax")
-SMALL = rl.ReinforceConfig(num_envs=16, episode_steps=60, total_steps=16 * 60 * 20, hidden=(16,), learning_rate=0.01)
+SMALL = rl.ReinforceConfig(
+    num_envs=16, episode_steps=60, total_steps=16 * 60 * 20, hidden=(16,), learning_rate=0.01, gamma=0.99, anneal=False
+)
 
 
 def cart_pole():
