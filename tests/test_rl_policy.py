@@ -76,3 +76,14 @@ def test_errors(call, error, message):
 
 
 KEY = jax.random.key(0)
+
+
+def test_reinforce_anneals_its_rate():
+    """Two updates: the first is of the whole rate either way, the second of half of it, where Adam steps by 1e-3."""
+    options = dict(num_envs=2, episode_steps=5, total_steps=20, hidden=(4,), learning_rate=1e-3)
+    whole, half = (
+        jax.tree.leaves(rl.reinforce(KEY, cart_pole(), None, config=rl.ReinforceConfig(anneal=a, **options)).params)
+        for a in (False, True)
+    )
+    apart = max(float(jnp.abs(a - b).max()) for a, b in zip(whole, half, strict=True))
+    assert 1e-4 < apart < 6e-4
