@@ -77,6 +77,13 @@ def test_log_softmax_edges(dtype):
     assert_near(F.log_softmax(end), np.array([0.0, -float(jnp.finfo(dtype).max)]), dtype, 1)
 
 
+@pytest.mark.parametrize("top", [2.0**60, 2.0**101, 2.0**103, float(np.finfo(np.float32).max)])
+def test_log_softmax_of_a_difference_beyond_the_dtype(top):
+    """Finite, since both entries are."""
+    lowest = float(np.finfo(np.float32).min)
+    np.testing.assert_array_equal(F.log_softmax(jnp.array([top, lowest])), [0, lowest])
+
+
 def test_softmax_of_many_halves():
     """The sum is not a float16 one: 70000 terms would overflow it."""
     x = jnp.zeros(70000, jnp.float16)

@@ -147,3 +147,14 @@ def test_ctc_of_many_steps():
     steps = 1000
     loss = ctc(jnp.zeros((1, steps, 2)), [[1]])
     np.testing.assert_allclose(loss, [steps * np.log(2) - np.log(steps * (steps + 1) / 2)], rtol=1e-5)
+
+
+def test_poly_loss_has_an_exact_gradient(rng):
+    """Of a large coefficient, where the derivative of `total - exponential` would cancel."""
+    x, y = jnp.asarray(rng.standard_normal((200, 50)), jnp.float32), jnp.asarray(rng.dirichlet(np.ones(50), 200))
+    y = y.astype(jnp.float32)
+    slope = jax.jit(jax.grad(lambda x: F.poly_loss(x, y, coefficient=1e3).sum()))(x)
+    p = np.exp(np.float64(x))
+    p, y = p / p.sum(-1, keepdims=True), np.float64(y)
+    want = p * y.sum(-1, keepdims=True) - y - 1e3 * p * (y - (y * p).sum(-1, keepdims=True))
+    np.testing.assert_allclose(slope, want, rtol=0, atol=1e-6 * np.abs(want).max())

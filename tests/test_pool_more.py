@@ -48,6 +48,14 @@ def test_lp_neither_overflows_nor_underflows(order, scale):
     np.testing.assert_allclose(slope.ravel(), [(scale > 0) * 4 ** (1 / order - 1)] * 4, rtol=1e-5)
 
 
+@pytest.mark.parametrize("order", [3, 40])
+def test_lp_at_the_end_of_the_dtype(order):
+    """An entry whose inverse is no normal number, and is flushed to 0, beside others."""
+    x = jnp.array([[[3e38], [1.0], [0.0]]])
+    y, slope = jax.value_and_grad(lambda x: F.lp_pool1d(x, order=order, window=3).sum())(x)
+    np.testing.assert_allclose([y, *slope.ravel()], [3e38, 1, 0, 0], rtol=1e-6)
+
+
 def test_lp_of_an_infinite_entry():
     y = F.lp_pool1d(jnp.array([[[jnp.inf], [1.0], [jnp.nan], [1.0]]]), order=2, window=2)
     np.testing.assert_array_equal(y.ravel(), [np.inf, np.nan])

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Bool, Float
 
-from jaxml.functional._checks import check_equal, check_float, check_probabilities, check_within
+from jaxml.functional._checks import check_equal, check_float, check_probabilities, check_within, static
 from jaxml.functional._dtypes import wide
 from jaxml.functional._guarded import guarded
 from jaxml.functional._kinks import at_most, softplus_pair
@@ -194,19 +194,39 @@ def sigmoid_focal_loss(
     check_within(name, "gamma", gamma, 0)
     if alpha is not None:
         check_within(name, "alpha", alpha, 0, 1)
+    options = {"gamma": static(gamma), "alpha": None if alpha is None else static(alpha)}
+    if where is None:
+        loss = guarded(_plain_mean_focal, _mean_focal, logits, labels, shared=True, **options)
+    else:
+        loss = _mean_focal(logits, labels, where=where, **options)
+    return rounded(loss, logits)
+
+
+def _plain_mean_focal(logits: Array, labels: Array, *, gamma: float, alpha: float | None) -> Array:
+    x, z = wide(logits), wide(labels)
+    return plain_mean(_balanced(_finite_focal(x, z, gamma), z, alpha))
+
+
+def _mean_focal(
+    logits: Array, labels: Array, *, gamma: float, alpha: float | None, where: Array | None = None
+) -> Array:
     x, z = wide(logits), wide(labels)
     if where is not None:
         x, z = jnp.where(where, x, 0), jnp.where(where, z, 0)
-    loss = focal(x, z, gamma)
-    if alpha is not None:
-        loss = loss * (alpha * z + (1 - alpha) * (1 - z))
-    return rounded(mean_per_example(loss, where), logits)
+    return mean_per_example(_balanced(focal(x, z, gamma), z, alpha), where)
+
+
+def _balanced(loss: Array, z: Array, alpha: float | None) -> Array:
+    return loss if alpha is None else loss * (alpha * z + (1 - alpha) * (1 - z))
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(2,))
 def focal(x: Array, z: Array, gamma: float) -> Array:
     """`(1 - q)^γ` times the cross entropy of logits `x` and labels `z`; finite, with its derivatives, at ±inf too."""
-    x = finite(x)
+    return _finite_focal(finite(x), z, gamma)
+
+
+def _finite_focal(x: Array, z: Array, gamma: float) -> Array:
     # Two sigmoids here, since XLA:CPU fuses the choices in `_sigmoids` into no sum.
     return _power(z * jax.nn.sigmoid(-x) + (1 - z) * jax.nn.sigmoid(x), gamma) * _finite_entropy(x, z)
 

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Integer
 
-from jaxml.functional._checks import check_equal, check_finite, check_float, check_within, number
+from jaxml.functional._checks import check_equal, check_finite, check_float, check_within, number, static
 from jaxml.functional._classes import (
     at_labels,
     blanked,
@@ -14,14 +14,14 @@ from jaxml.functional._classes import (
     class_axis,
     label_costs,
     nan_outside,
-    normalized,
     not_ignored,
     without,
 )
 from jaxml.functional._dtypes import wide
+from jaxml.functional._guarded import guarded
 from jaxml.functional._losses_binary import focal
 from jaxml.functional._per_example import check_same_shape, mean_per_example, rounded
-from jaxml.functional._softmax import check_where, finite
+from jaxml.functional._softmax import below, check_where, finite
 
 
 def softmax_focal_loss(
@@ -112,11 +112,40 @@ def poly_loss(
     check_same_shape(name, None, logits=logits, labels=labels)
     axis = class_axis(name, axis, logits=logits)
     where = _position_mask(name, logits, axis, where)
-    x, y = blanked(wide(logits), where, axis), blanked(wide(labels), where, axis)
-    shifted, log_total = normalized(x, axis)
-    log_p = shifted - log_total
-    loss = jnp.sum(y * (-log_p - coefficient * jnp.expm1(log_p)), axis)
+    options = {"coefficient": static(coefficient), "axis": axis}
+    if where is None:
+        loss = guarded(_plain_poly, _poly, logits, labels, shared=True, **options)
+    else:
+        loss = _poly(blanked(logits, where, axis), blanked(labels, where, axis), **options)
     return rounded(mean_per_example(loss, where), logits)
+
+
+def _plain_poly(logits: Array, labels: Array, *, coefficient: float, axis: int) -> Array:
+    x, y = wide(logits), wide(labels)
+    shifted = x - jnp.max(x, axis, keepdims=True)
+    log_p = shifted - jnp.log(jnp.sum(jnp.exp(shifted), axis, keepdims=True))
+    return jnp.sum(y * (-log_p - coefficient * jnp.expm1(log_p)), axis)
+
+
+def _poly(logits: Array, labels: Array, *, coefficient: float, axis: int) -> Array:
+    x, y = wide(logits), wide(labels)
+    shifted = below(x, finite(jax.lax.stop_gradient(jnp.max(x, axis, keepdims=True))))
+    exponentials = jnp.exp(shifted)
+    total = jnp.sum(exponentials, axis, keepdims=True)
+    inverse, log_p = 1 / total, shifted - jnp.log(total)
+    # Nothing cancels: the largest exponential is 1, and the sum without it exact.
+    others = _with_slope((total - exponentials) * inverse, log_p, exponentials * inverse)
+    return jnp.sum(y * (coefficient * others - log_p), axis)
+
+
+@jax.custom_jvp
+def _with_slope(others: Array, log_p: Array, p: Array) -> Array:
+    """`1 - p`, with the derivative `-p` by `log p`, which cancels less than that of the difference."""
+    del log_p, p
+    return others
+
+
+_with_slope.defjvps(None, lambda tangent, _, others, log_p, p: -p * tangent, None)
 
 
 def _position_mask(name: str, logits: Array, axis: int, where: Array | None) -> Array | None:

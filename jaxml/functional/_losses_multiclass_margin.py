@@ -9,6 +9,7 @@ from jaxtyping import Array, Bool, Float, Integer
 from jaxml.functional._checks import check_above, check_choice, check_equal, check_float
 from jaxml.functional._classes import along, check_class_weights, check_labels, chosen, nan_outside
 from jaxml.functional._dtypes import wide
+from jaxml.functional._guarded import guarded
 from jaxml.functional._kinks import above_zero
 from jaxml.functional._losses_binary import label_entropy, mean_label_entropy
 from jaxml.functional._per_example import check_same_shape, mean_per_example, rounded
@@ -36,11 +37,25 @@ def categorical_hinge_loss(
     name = "categorical_hinge_loss"
     check_same_shape(name, None, logits=logits, labels=labels)
     _check_scores(name, logits, where)
-    x, y = _scores(logits, where), wide(labels)
-    if where is not None:
-        y = jnp.where(where[..., None], y, 0)
-    loss = above_zero(1 + finite(jnp.max((1 - y) * x, -1) - jnp.sum(y * x, -1)))
+    if where is None:
+        lead = guarded(_lead, _finite_lead, logits, labels, shared=True)
+    else:
+        lead = _finite_lead(*(jnp.where(where[..., None], a, 0) for a in (logits, labels)))
+    loss = above_zero(1 + lead)
     return rounded(mean_per_example(loss, where), logits)
+
+
+def _lead(logits: Array, labels: Array) -> Array:
+    """How far the best score of the other classes is above that of the label."""
+    return _lead_of(wide(logits), wide(labels))
+
+
+def _finite_lead(logits: Array, labels: Array) -> Array:
+    return finite(_lead_of(finite(wide(logits)), wide(labels)))
+
+
+def _lead_of(x: Array, y: Array) -> Array:
+    return jnp.max((1 - y) * x, -1) - jnp.sum(y * x, -1)
 
 
 def multi_margin_loss(

@@ -10,10 +10,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from jaxml.functional._checks import check_above, check_within, number
+from jaxml.functional._checks import check_above, check_within, number, static
 from jaxml.functional._dtypes import wide
+from jaxml.functional._guarded import guarded
 from jaxml.functional._kinks import absolute, bent_square, huber, pinball
-from jaxml.functional._per_example import check_same_shape, mean_per_example
+from jaxml.functional._per_example import check_same_shape, mean_per_example, plain_mean
 from jaxml.functional._softmax import clipped, finite, scalars
 
 
@@ -167,9 +168,14 @@ def general_robust_loss(
     check_above(name, "scale", scale, 0)
     if not number(name, "alpha", alpha) < math.inf:
         raise ValueError(f"{name}: alpha must be a number below inf, got {alpha}")
-    z = finite(e / scale)
     if alpha in (1, -2):  # in closed form, five times as fast
-        return _mean(_robust(z, alpha), predictions, where)
+        options = {"alpha": static(alpha), "scale": static(scale)}
+        if where is None:
+            loss = guarded(_plain_mean_robust, _mean_robust, predictions, targets, shared=True, **options)
+        else:
+            loss = _mean_robust(predictions, targets, where=where, **options)
+        return loss.astype(predictions.dtype)
+    z = finite(e / scale)
     if alpha == 2:
         return _mean(jnp.square(z) / 2, predictions, where)
     if alpha == -math.inf:
@@ -185,15 +191,29 @@ def general_robust_loss(
     return _mean(jnp.where(near, b / alpha * jnp.expm1(alpha / 2 * log), far), predictions, where)
 
 
+def _plain_mean_robust(predictions: Array, targets: Array, *, alpha: float, scale: float) -> Array:
+    return plain_mean(_robust_of_square(jnp.square((wide(predictions) - wide(targets)) / scale), alpha))
+
+
+def _mean_robust(
+    predictions: Array, targets: Array, *, alpha: float, scale: float, where: Array | None = None
+) -> Array:
+    e = wide(predictions) - wide(targets)
+    e = e if where is None else jnp.where(where, e, 0)
+    return mean_per_example(_robust(finite(e / scale), alpha), where)
+
+
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _robust(z: Array, alpha: float) -> Array:
     """`general_robust_loss` of one error, for `alpha` 1 or -2; nothing cancels near 0, and no square overflows."""
     size = jnp.abs(z)
     near = jnp.minimum(size, _far(z))
-    square = jnp.square(near)
-    if alpha == 1:
-        return square / (1 + jnp.sqrt(1 + square)) + (size - near)
-    return square / (2 + square / 2)
+    loss = _robust_of_square(jnp.square(near), alpha)
+    return loss + (size - near) if alpha == 1 else loss
+
+
+def _robust_of_square(square: Array, alpha: float) -> Array:
+    return square / (1 + jnp.sqrt(1 + square)) if alpha == 1 else square / (2 + square / 2)
 
 
 @_robust.defjvp

@@ -114,10 +114,17 @@ def _norm_jvp(order: float, x: tuple[Array, ...], dx: tuple[Array, ...]) -> tupl
 def _relative(order: float, x: tuple[Array, ...]) -> tuple[list[Array], Array, Array, Array]:
     """Sizes over the largest of them, the sum of their powers, its root, and the norm itself."""
     sizes = [absolute(a) for a in x]
-    largest = functools.reduce(jnp.maximum, sizes)
-    plain = (largest > 0) & (largest < jnp.inf)
-    scale = jnp.where(plain, largest, 1)
-    ratios = [size / scale for size in sizes]
+    largest = jax.lax.stop_gradient(functools.reduce(jnp.maximum, sizes))  # any number would do: it drops out
+    info = jnp.finfo(largest.dtype)
+    if order <= 5:
+        # Products with an inverse are fused into the sum, where XLA:CPU writes out quotients. The bounds keep it a
+        # normal number; a ratio of up to 4, or down to eps, still has a power.
+        scale = jnp.clip(largest, float(info.tiny), 2.0 ** (info.maxexp - 2))
+        inverse = 1 / scale
+        ratios = [size * inverse for size in sizes]
+    else:
+        scale = jnp.where((largest > 0) & (largest < jnp.inf), largest, 1)
+        ratios = [size / scale for size in sizes]
     total = functools.reduce(jnp.add, (_power(ratio, order) for ratio in ratios))
     # Where all are 0 the root has no finite derivative.
     some = total != 0

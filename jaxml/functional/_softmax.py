@@ -8,7 +8,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
 from jaxml.functional._checks import check_equal, check_float
-from jaxml.functional._dtypes import wide
+from jaxml.functional._dtypes import wide, wide_dtype
 from jaxml.functional._guarded import guarded
 
 
@@ -152,9 +152,33 @@ def log_softmax(
     [-inf, 0.0]
     """
     _checked("log_softmax", x, axis, where)
-    shifted, exponentials, total = shifted_exponentials(wide(x), axis, where)
+    if where is None:
+        y = guarded(_moderate_top, _log_softmax, x, finish=_plain_log_softmax, shared=True, axis=axis)
+    else:
+        y = _log_softmax(x, axis=axis, where=where)
+    return y.astype(x.dtype)
+
+
+def _moderate_top(x: Array, *, axis: int) -> Array:
+    """The largest entries times `_room`: finite where no finite entry is infinitely far below them."""
+    return jnp.max(wide(x), axis, keepdims=True) * _room(x)
+
+
+def _plain_log_softmax(scaled: Array, x: Array, *, axis: int) -> Array:
+    shifted = wide(x) - scaled / _room(x)
+    return shifted - jnp.log(jnp.sum(jnp.exp(shifted), axis, keepdims=True))
+
+
+def _room(x: Array) -> float:
+    """A power of two. What is below the largest number by more than this factor is nothing beside it."""
+    return 2.0 ** (jnp.finfo(wide_dtype(x.dtype)).nmant + 4)
+
+
+def _log_softmax(x: Array, *, axis: int, where: Array | None = None) -> Array:
+    x = wide(x)
+    shifted, exponentials, total = shifted_exponentials(x, axis, where)
     largest = jnp.max(x, axis, keepdims=True, initial=-jnp.inf, where=where)
     impossible = (exponentials == 0) & ((x == -jnp.inf) | (largest == jnp.inf))
     if where is not None:
         impossible = impossible | ~where
-    return jnp.where(impossible, -jnp.inf, shifted - jnp.log(total)).astype(x.dtype)
+    return jnp.where(impossible, -jnp.inf, shifted - jnp.log(total))
