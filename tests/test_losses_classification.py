@@ -158,3 +158,10 @@ def test_poly_loss_has_an_exact_gradient(rng):
     p, y = p / p.sum(-1, keepdims=True), np.float64(y)
     want = p * y.sum(-1, keepdims=True) - y - 1e3 * p * (y - (y * p).sum(-1, keepdims=True))
     np.testing.assert_allclose(slope, want, rtol=0, atol=1e-6 * np.abs(want).max())
+
+
+def test_focal_loss_of_a_sure_answer():
+    """The exponentials of the other classes, relative to the label's, are too small to be summed."""
+    x = jnp.concatenate([jnp.array([0.0, -85.0]), jnp.full(1000, -88.5)])[None]
+    loss = jax.jit(lambda x: F.softmax_focal_loss(x, jnp.array([0]), gamma=0.0))(x)
+    np.testing.assert_allclose(np.float64(loss), np.exp(np.float64(x[:, 1:])).sum(-1), rtol=1e-4)

@@ -50,7 +50,10 @@ def softmax_focal_loss(
     name = "softmax_focal_loss"
     check_within(name, "gamma", gamma, 0)
     axis, labels, where = _checked(name, logits, labels, axis, class_weights, ignore_index, where)
-    margin = _margin(logits, labels, axis, where)
+    if where is None:
+        margin = guarded(_plain_margin, _margin, logits, labels, shared=True, axis=axis)
+    else:
+        margin = _margin(blanked(logits, where, axis), labels, axis=axis)
     loss = focal(margin, jnp.ones_like(margin), gamma)
     if class_weights is not None:
         loss = loss * jnp.take(wide(class_weights), labels, mode="clip")
@@ -175,12 +178,20 @@ def _checked(
     return axis, labels.astype(jnp.int32), not_ignored(name, labels, ignore_index, where)
 
 
-def _margin(logits: Array, labels: Array, axis: int, where: Array | None) -> Array:
+def _plain_margin(logits: Array, labels: Array, *, axis: int) -> Array:
+    x = wide(logits)
+    top = jnp.max(x, axis, keepdims=True)
+    others = jnp.sum(jnp.where(chosen(labels, x.shape, axis), 0, jnp.exp(x - top)), axis)
+    # Relative to a label far above them, exponentials of the others would be lost: that is left to the careful form.
+    return at_labels(x, labels, axis) - jax.lax.squeeze(top, (axis,)) - jnp.log(jnp.where(others > 1e-20, others, 0))
+
+
+def _margin(logits: Array, labels: Array, *, axis: int) -> Array:
     """`x_label - log Σ exp(x)` over the other classes: the logit of the label against the others together.
 
     Written so, `1 - p` is a sigmoid, and does not cancel where p is nearly 0 or 1.
     """
-    x = finite(blanked(wide(logits), where, axis))
+    x = finite(wide(logits))
     lowest = jnp.finfo(x.dtype).min
     own = at_labels(x, labels, axis)
     others = jnp.where(chosen(labels, x.shape, axis), lowest, x)
