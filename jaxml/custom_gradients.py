@@ -189,6 +189,10 @@ CURVES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "gelu, exact": (normal_gate, lambda x: x * jax.scipy.stats.norm.cdf(x)),
     "layer_norm": (F.layer_norm, partial(jax.nn.standardize, epsilon=1e-5)),
     "rms_norm": (F.rms_norm, lambda x: x / jnp.sqrt(jnp.mean(x**2, -1, keepdims=True) + 1e-6)),
+    "poly_loss": (  # _losses_classes
+        lambda x: F.poly_loss(x, x**2),
+        lambda x: jnp.sum(x**2 * (2 - 2 * jax.nn.softmax(x) - jax.nn.log_softmax(x)), -1),
+    ),
     "general_robust_loss at 1": (
         lambda x: F.general_robust_loss(x, jnp.zeros_like(x)),
         lambda x: jnp.mean(jnp.sqrt(x**2 + 1) - 1, -1),
@@ -388,10 +392,5 @@ CUSTOM_GRADIENTS: tuple[Gradient, ...] = (
         reference=lambda q, t: jnp.sum(jnp.exp(t) * (t - q), -1),
         make_args=_normal((5, 3), (5, 3)),
     ),
-    Gradient(
-        name="js_divergence float32",
-        f=F.js_divergence,
-        reference=_plain_js,
-        make_args=_normal((5, 3), (5, 3)),
-    ),
+    Gradient(name="js_divergence float32", f=F.js_divergence, reference=_plain_js, make_args=_normal((5, 3), (5, 3))),
 )
