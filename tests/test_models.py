@@ -275,5 +275,5 @@ def test_errors(name, options, message, call):
 
 
 def test_a_sized_name_keeps_its_size():
-    with pytest.raises(TypeError, match="multiple values for keyword argument 'width_multiplier'"):
+    with pytest.raises(ValueError, match=r"^models: mobilenet_v1_050: width_multiplier is fixed at 0\.5 by the name"):
         models.create("mobilenet_v1_050", rngs=nnx.Rngs(0), width_multiplier=1.0)
