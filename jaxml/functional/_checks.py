@@ -90,6 +90,11 @@ def static(value: Any) -> Any:
     return value.item() if isinstance(value, jax.Array | np.ndarray) else value
 
 
+def known_below(size: Any, limit: int) -> bool:
+    """Whether a size is below `limit`; not known of a symbol, which an export for any size has."""
+    return isinstance(size, int) and size < limit
+
+
 def check_number(function: str, name: str, value: Any) -> None:
     """A static number, whatever it is, NaN and infinities too."""
     number(function, name, value)

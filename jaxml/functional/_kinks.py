@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from jaxml.functional._checks import known_below
 from jaxml.functional._softmax import clipped, finite, scalars
 
 
@@ -95,7 +96,7 @@ def _chosen_huber(x: Array, delta: float) -> Array:
 
 def _huber_jvp(delta: float, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     (x,), (dx,) = primals, tangents
-    value = _chosen_huber if x.size * x.dtype.itemsize <= 2**20 else huber
+    value = _chosen_huber if known_below(x.size * x.dtype.itemsize, 2**20 + 1) else huber
     return value(x, delta), dx * bounded(x, delta)
 
 

@@ -71,7 +71,9 @@ def linear_cross_entropy(
 
 
 def _width(classes: int, rows: int) -> int:
-    """How many classes a chunk has: all of them where that is little."""
+    """How many classes a chunk has: all of them where that is little. As many rows as a symbol says may be large."""
+    if not isinstance(rows, int):
+        return min(classes, NARROWEST)
     if rows * classes <= LOGITS:
         return classes
     width = min(WIDEST, max(NARROWEST, LOGITS // max(1, rows)))

@@ -51,7 +51,7 @@ def info_nce_loss(
     def loss(q: Array, k: Array, where: Array | None, learned: Array | None) -> Array:
         counts = None if where is None else where[:, None] & where[None]
         logits = _logits(q @ k.T, number, learned)
-        return _cross_entropy(logits, jnp.arange(len(q), dtype=jnp.int32), counts, where)
+        return _cross_entropy(logits, jnp.arange(q.shape[0], dtype=jnp.int32), counts, where)
 
     return rounded(along(queries, loss, *_units(where, queries, keys), where, learned), queries)
 
@@ -81,8 +81,8 @@ def nt_xent_loss(
     number, learned = _temperature(name, temperature)
 
     def loss(x1: Array, x2: Array, where: Array | None, learned: Array | None) -> Array:
-        views, n = jnp.concatenate([x1, x2]), len(x1)
-        counts, both = ~jnp.eye(2 * n, dtype=bool), None
+        views, n = jnp.concatenate([x1, x2]), x1.shape[0]
+        counts, both = ~_diagonal(2 * n), None
         if where is not None:
             both = jnp.concatenate([where, where])
             counts = counts & both[:, None] & both[None]
@@ -128,7 +128,7 @@ def circle_loss(
         fixed = jax.lax.stop_gradient(cos)
         same = labels[:, None] == labels[None]
         counts = jnp.ones_like(same) if where is None else where[:, None] & where[None]
-        positive, negative = same & counts & ~jnp.eye(len(x), dtype=bool), ~same & counts
+        positive, negative = same & counts & ~_diagonal(x.shape[0]), ~same & counts
         pull = -scale * jnp.maximum(1 + margin - fixed, 0) * (cos - (1 - margin))
         push = scale * jnp.maximum(fixed + margin, 0) * (cos - margin)
         (near, some_near), (far, some_far) = _logsumexp(pull, positive), _logsumexp(push, negative)
@@ -202,6 +202,12 @@ def _temperature(name: str, temperature: float | Array) -> tuple[float, Array | 
     if not isinstance(temperature, Tracer):
         check_above(name, "temperature", float(temperature), 0)
     return 1.0, jnp.asarray(temperature)
+
+
+def _diagonal(n: int) -> Array:
+    """Not `jnp.eye`, whose size may be no symbol."""
+    i = jnp.arange(n, dtype=jnp.int32)
+    return i[:, None] == i[None]
 
 
 def _logits(cosines: Array, number: float, learned: Array | None) -> Array:

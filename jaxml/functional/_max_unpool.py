@@ -164,7 +164,7 @@ def _unpool(name: str, x: Array, indices: Array, window, stride, padding, output
     if any(abs(size - u) >= s for size, u, s in zip(sizes, usual, strides, strict=True)):
         raise ValueError(f"{name}: output_size must be less than the stride {strides} from {usual}, got {sizes}")
     count, positions, channels = x.shape[0], math.prod(spatial), x.shape[-1]
-    batch = np.arange(count, dtype=np.int32)[:, None, None]
+    batch = jnp.arange(count, dtype=jnp.int32)[:, None, None]
     channel = np.arange(channels, dtype=np.int32)[None, None, :]
 
     def scattered(x: Array, indices: Array) -> Array:

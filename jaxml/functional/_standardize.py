@@ -10,7 +10,7 @@ from jax import lax
 from jaxtyping import Array
 
 from jaxml.functional._channels import per_channel
-from jaxml.functional._checks import check_above, check_equal, check_float
+from jaxml.functional._checks import check_above, check_equal, check_float, known_below
 from jaxml.functional._dtypes import wide_dtype
 from jaxml.functional._guarded import guarded
 
@@ -33,7 +33,7 @@ def standardized(x: Array, axes: Sequence[int], eps: float, groups: int | None =
 def _standardized(x: Array, axes: tuple[int, ...], eps: float, groups: int | None) -> tuple[Array, Array]:
     """`y`, and `r = 1 / sqrt(var + eps)`; both are 0 where the variance is infinite, and so are their derivatives."""
     options = {"axes": axes, "eps": eps, "groups": groups}
-    if x.size < LARGE:
+    if known_below(x.size, LARGE):
         moments = _careful_moments(x, **options)
     else:
         moments = guarded(_plain_moments, _careful_moments, x, finish=_from_zero, **options)
@@ -69,7 +69,7 @@ def _from_zero(
 def _careful_moments(x: Array, *, axes: tuple[int, ...], eps: float, groups: int | None) -> tuple[Array, ...]:
     width = 1 if groups is None else x.shape[-1] // groups
     count = width * math.prod(x.shape[i] for i in axes)
-    small = 2.0 ** -min(count.bit_length() + 2, 16)
+    small = 2.0 ** -(min(count.bit_length() + 2, 16) if isinstance(count, int) else 16)
     first = x[tuple(slice(0, 1) if i in axes else slice(None) for i in range(x.ndim))]
     first = first if width == 1 else jnp.repeat(first[..., ::width], width, axis=-1)
     shifted = x * small - first * small
