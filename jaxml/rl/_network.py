@@ -22,9 +22,21 @@ def init_mlp(key: jax.Array, sizes: Sequence[int], *, last_scale: float) -> Para
     keys, layers = jax.random.split(key, len(sizes) - 1), []
     for place, (key, (i, o)) in enumerate(zip(keys, pairwise(sizes), strict=True)):
         scale = last_scale if place == len(sizes) - 2 else math.sqrt(2)
-        w = jax.nn.initializers.orthogonal(scale)(key, (i, o), jnp.float32)
-        layers.append({"w": w, "b": jnp.zeros(o, jnp.float32)})
+        layers.append({"w": _orthogonal(key, (i, o), scale), "b": jnp.zeros(o, jnp.float32)})
     return tuple(layers)
+
+
+def _orthogonal(key: jax.Array, shape: tuple[int, int], scale: float) -> jax.Array:
+    """Under `vmap` over seeds one matrix after the other.
+
+    A batch of QR factorizations waits, on a thread of XLA's CPU pool, for others of that pool: those of two layers at
+    once wait for ever on two cores (jaxlib 0.10).
+    """
+
+    def draw(key: jax.Array) -> jax.Array:
+        return jax.nn.initializers.orthogonal(scale)(key, shape, jnp.float32)
+
+    return jax.custom_batching.sequential_vmap(draw)(key)
 
 
 def mlp(params: Params, x: jax.Array, *, activation: str) -> jax.Array:
