@@ -164,10 +164,10 @@ def _unpool(name: str, x: Array, indices: Array, window, stride, padding, output
     if any(abs(size - u) >= s for size, u, s in zip(sizes, usual, strides, strict=True)):
         raise ValueError(f"{name}: output_size must be less than the stride {strides} from {usual}, got {sizes}")
     count, positions, channels = x.shape[0], math.prod(spatial), x.shape[-1]
-    batch = jnp.arange(count, dtype=jnp.int32)[:, None, None]
     channel = np.arange(channels, dtype=np.int32)[None, None, :]
 
     def scattered(x: Array, indices: Array) -> Array:
+        batch = jnp.arange(count, dtype=jnp.int32)[:, None, None]
         flat = jnp.zeros((count, math.prod(sizes), channels), x.dtype)
         places = indices.reshape(count, positions, channels)
         flat = flat.at[batch, places, channel].set(x.reshape(count, positions, channels), mode="drop")
